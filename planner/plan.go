@@ -1,0 +1,165 @@
+// Package planner compares configuration, prior state and what is really there,
+// and makes a plan: a deterministic, dependency-ordered graph of actions in
+// which every replica has its node. The plan is the artefact: it is printed,
+// saved, reviewed, and executed as it stands; apply never re-plans.
+package planner
+
+import (
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/stowage-iac/stowage/providers"
+	"github.com/stowage-iac/stowage/scheduler"
+)
+
+// Action is what happens to a resource instance.
+type Action string
+
+// The actions.
+const (
+	NoOp    Action = "no-op"
+	Create  Action = "create"
+	Update  Action = "update"  // in place
+	Replace Action = "replace" // delete, then create
+	Delete  Action = "delete"
+)
+
+// Plan is what apply will do. Changes are sorted by address.
+type Plan struct {
+	FormatVersion  int
+	StowageVersion string
+	Context        string
+	Created        time.Time
+	Destroy        bool // plan -destroy
+	Lineage        string
+	Serial         uint64 // of the state that it was made from
+	Changes        []*Change
+	Transfers      []Transfer
+	Pods           []PodPlacement
+	Nodes          []NodeUse
+	Outputs        []OutputChange
+	// Interrupted tells of an apply that did not end, nil when the last one did.
+	Interrupted *Interrupted
+	Warnings    hcl.Diagnostics
+}
+
+// Change is one resource instance's change. Before and After are objects of the
+// kind's schema (null where absent); After holds unknowns; sensitive values are marked.
+type Change struct {
+	Address string
+	Kind    string
+	Action  Action
+	Before  cty.Value
+	After   cty.Value
+	Reason  string            // "" or e.g. "not in the configuration", "the object was adopted"
+	Causes  []providers.Cause // fields that changed; for Replace, those that force it
+	Deps    []string          // addresses of changes that must be done first
+	Drift   []providers.Cause // what changed outside of Stowage since the last apply
+	Healed  []string          // what controllers did since the last apply
+}
+
+// Transfer is image content that has to go to a host.
+type Transfer struct {
+	Image   string // address of the image, or the registry reference as written
+	Ref     string // in containerd
+	Node    string
+	Bytes   int64 // missing there, compressed
+	Total   int64 // of the whole image, compressed
+	Unknown bool  // the image is not known before apply
+}
+
+// PodPlacement says where each replica of a pod runs.
+type PodPlacement struct {
+	Address  string
+	Replicas []scheduler.Decision
+	Unplaced []scheduler.Unplaced
+	Moved    []int // slots that change their node
+}
+
+// NodeUse is a node's room before and after the plan.
+type NodeUse struct {
+	Name                              string
+	MilliCPU, Memory                  int64 // what pods may use
+	FreeCPUBefore, FreeCPUAfter       int64
+	FreeMemoryBefore, FreeMemoryAfter int64
+	PodsBefore, PodsAfter             int // replicas
+}
+
+// OutputChange is the change of an output value.
+type OutputChange struct {
+	Name      string
+	Action    Action
+	Before    cty.Value
+	After     cty.Value
+	Sensitive bool
+}
+
+// Interrupted describes an apply that was cut off.
+type Interrupted struct {
+	Started  time.Time
+	By       string   // user@host
+	Done     []string // addresses finished
+	Underway []string // addresses begun and not known to be finished
+}
+
+// Empty reports whether there is nothing to do: no change, no transfer, no output change.
+func (p *Plan) Empty() bool {
+	for _, c := range p.Changes {
+		if c.Action != NoOp {
+			return false
+		}
+	}
+	for _, o := range p.Outputs {
+		if o.Action != NoOp {
+			return false
+		}
+	}
+	return len(p.Transfers) == 0
+}
+
+// Count returns how many instances are added, changed and destroyed; a replacement counts as both an add and a destroy.
+func (p *Plan) Count() (add, change, destroy int) {
+	for _, c := range p.Changes {
+		switch c.Action {
+		case Create:
+			add++
+		case Update:
+			change++
+		case Delete:
+			destroy++
+		case Replace:
+			add++
+			destroy++
+		}
+	}
+	return add, change, destroy
+}
+
+// Progress is told of every operation's life while a plan is made or applied. Calls come from many goroutines.
+type Progress interface {
+	Start(op Operation)
+	Update(op Operation, clause string)
+	Done(op Operation, err bool)
+}
+
+// Operation is one running thing: a resource's change, a transfer, a host's refresh.
+type Operation struct {
+	Address string // pod.web, image.web → node b, node.a (refresh)
+	Verb    Verb
+	Started time.Time
+}
+
+// Verb says what an operation does, for "Creating…" and the like.
+type Verb string
+
+// The verbs.
+const (
+	Refreshing Verb = "refresh"
+	Creating   Verb = "create"
+	Updating   Verb = "update"
+	Replacing  Verb = "replace"
+	Destroying Verb = "delete"
+	Pushing    Verb = "push"
+)

@@ -1,0 +1,133 @@
+// Package providers is the contract of a kind of resource (node, pod, secret …)
+// and what all kinds share. One folder below it holds all that a user can say
+// about one kind; providers/registry lists them.
+package providers
+
+import (
+	"context"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/stowage-iac/stowage/api"
+	"github.com/stowage-iac/stowage/cluster/client"
+	"github.com/stowage-iac/stowage/lang/schema"
+	"github.com/stowage-iac/stowage/ssh"
+)
+
+// Kind is a kind of resource. Values are objects of Schema().ImpliedType().
+// Deletion is an Apply with a null Planned value.
+type Kind interface {
+	// Name is the block type: node, pod, secret, config, image.
+	Name() string
+	Schema() *schema.Block
+	// Plan is pure: from the configuration and the prior value (null when there is
+	// none) to the planned value, in which what only apply can know is unknown.
+	Plan(PlanRequest) PlanResponse
+	// Read compares the prior value with the world and returns it as it is now:
+	// null when it is gone. It does no I/O of its own: the planner read the World once.
+	Read(ReadRequest) ReadResponse
+	// Apply makes it so and returns the value with everything known. It is
+	// idempotent: called again after a crash at any point it ends in the same world.
+	Apply(context.Context, ApplyRequest) ApplyResponse
+}
+
+// PlanRequest is the input of Plan.
+type PlanRequest struct {
+	Address string    // pod.web[0]
+	Prior   cty.Value // null when there is none; never unknown
+	// Config has every argument, defaults filled in; computed attributes are null;
+	// values may be unknown or marked sensitive.
+	Config cty.Value
+	// HashKey is a secret of the state with which versions of sensitive values are hashed.
+	HashKey []byte
+	// BaseDir is the directory that relative paths are relative to.
+	BaseDir string
+}
+
+// PlanResponse is the output of Plan.
+type PlanResponse struct {
+	Planned cty.Value
+	// Replace names attributes whose change needs a replacement for a reason that the schema cannot tell.
+	Replace []Cause
+	Diags   hcl.Diagnostics
+}
+
+// Cause is why something happens: a field and a clause.
+type Cause struct {
+	Path string `json:"path"` // container.nginx.image
+	Why  string `json:"why"`
+}
+
+// World is what refresh read, once, for all resources. Fields are nil where nothing was there to read.
+type World struct {
+	// Cluster is what the manager's store holds; nil before there is a cluster.
+	Cluster *api.ClusterView
+	// Hosts maps a node's name to what its host is; absent when it could not be reached.
+	Hosts map[string]*HostWorld
+}
+
+// HostWorld is what refresh read from one host.
+type HostWorld struct {
+	Facts api.NodeFacts
+	// Local is stowaged's own view; nil when it does not run there.
+	Local *api.LocalView
+	Err   error // why the host could not be read; Facts is then zero
+}
+
+// ReadRequest is the input of Read.
+type ReadRequest struct {
+	Address string
+	Prior   cty.Value
+	World   *World
+}
+
+// ReadResponse is the output of Read.
+type ReadResponse struct {
+	Value cty.Value // null: gone
+	// Healed says what controllers changed (moved, restarted): not drift.
+	Healed []string
+	Diags  hcl.Diagnostics
+}
+
+// ApplyRequest is the input of Apply.
+type ApplyRequest struct {
+	Address string
+	Prior   cty.Value // null: create
+	Planned cty.Value // null: delete; wholly known but for computed attributes
+	HashKey []byte
+	BaseDir string
+	Env     Env
+	// Placement maps each slot of a pod to the node that the plan chose.
+	Placement []string
+	// Progress reports one short clause of what is going on, e.g. "waiting for 2 of 3 replicas".
+	Progress func(string)
+}
+
+// ApplyResponse is the output of Apply.
+type ApplyResponse struct {
+	// Value is the new value, without unknowns; null after a delete. With error
+	// diagnostics it is what is there now, as far as known (null: nothing).
+	Value cty.Value
+	Diags hcl.Diagnostics
+}
+
+// Env is what Apply may reach. Implemented by the planner's executor and by fakes in tests.
+type Env interface {
+	// Lineage of the state: the owner of the objects.
+	Lineage() string
+	// ClusterID names the cluster; made by the first apply and kept in the state.
+	ClusterID() string
+	// Host connects to a declared or recorded node's host, once per run.
+	Host(ctx context.Context, node string) (ssh.Host, error)
+	// Cluster is the operator API of the manager, through its host.
+	Cluster(ctx context.Context) (*client.Client, error)
+	// Instance gives the present value of another resource, e.g. "secret.db".
+	Instance(address string) (cty.Value, bool)
+	// Nodes are the nodes of the cluster as declared, by name (role, labels, address).
+	Nodes() map[string]cty.Value
+	// Eligible lists the nodes that may run the pod (its filters pass there), sorted.
+	Eligible(pod string) []string
+	// Stowaged opens the stowaged binary for GOARCH arch.
+	Stowaged(arch string) (path string, err error)
+}

@@ -1,0 +1,56 @@
+// Package state is what the last apply recorded, and how it survives: an
+// atomically replaced snapshot, an append-only journal of an apply's finished
+// steps, a lock that names its holder, and encryption of everything as soon as
+// one value is sensitive. Subpackages are the backends.
+package state
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// FormatVersion of snapshots and journals that this version writes.
+const FormatVersion = 1
+
+// State is a snapshot.
+type State struct {
+	Lineage        string               // random, made with the first state; never changes
+	Serial         uint64               // grows with every write
+	StowageVersion string               // that wrote it
+	ClusterID      string               // "" before the first node
+	HashKey        []byte               // 32 random bytes, see providers.PlanRequest
+	Instances      map[string]*Instance // by address
+	Outputs        map[string]*Output
+}
+
+// Instance is a recorded resource instance. Immutable once in a State.
+type Instance struct {
+	Address string          `json:"address"`
+	Kind    string          `json:"kind"`
+	Value   json.RawMessage `json:"value"` // cty JSON of the kind's ImpliedType
+	// Sensitive are the paths of Value that are sensitive, e.g. container[0].env["X"].
+	Sensitive []string `json:"sensitive,omitempty"`
+	// Deps are the direct dependencies at the time: the order of a later destroy.
+	Deps []string `json:"deps,omitempty"`
+	// Placement maps a pod's slots to nodes.
+	Placement []string `json:"placement,omitempty"`
+	// Lifecycle that must hold when the block is gone.
+	PreventDestroy bool `json:"prevent_destroy,omitempty"`
+}
+
+// Output is a recorded output value.
+type Output struct {
+	Value     json.RawMessage `json:"value"`
+	Type      json.RawMessage `json:"type"`
+	Sensitive bool            `json:"sensitive,omitempty"`
+}
+
+// LockInfo says who holds a lock.
+type LockInfo struct {
+	ID        string    `json:"id"`
+	Operation string    `json:"operation"` // apply, destroy
+	Who       string    `json:"who"`       // user@host
+	PID       int       `json:"pid"`
+	Created   time.Time `json:"created"`
+	Path      string    `json:"path"` // what is locked
+}
