@@ -8,9 +8,25 @@
 // block's instances is built once and shared by all referrers, and what an
 // instance refers to is found out per instance (config.c[count.index] depends on
 // one instance, config.c on all through one group).
+//
+// The order of use:
+//
+//	cfg, diags := lang.Load(dir, opts)                 // files, static checks
+//	vars, diags := cfg.ReadVariables(sources)          // -var, files, environment
+//	ev, diags := lang.NewEvaluator(cfg, lang.Inputs{Variables: vars})
+//	for _, r := range ev.Order() {
+//		keys, diags := ev.Expand(r)
+//		for _, key := range keys {
+//			inst, diags := ev.Decode(r, key)
+//			ev.Set(inst.Address, planned)              // what referrers see
+//		}
+//	}
+//	v, deps, diags := ev.Output(name)
 package lang
 
 import (
+	"time"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
@@ -18,19 +34,119 @@ import (
 )
 
 // Sensitive is the mark of a sensitive value. Values leave lang with it and it
-// must be on every value derived from one.
+// must be on every value derived from one: v.WithMarks(lang.Sensitive).
 var Sensitive = cty.NewValueMarks(sensitiveMark("sensitive"))
 
 type sensitiveMark string
+
+// IsSensitive reports whether v itself, or anything within it, is sensitive.
+func IsSensitive(v cty.Value) bool {
+	return v.HasMarkDeep(sensitiveMark("sensitive"))
+}
 
 // Options of Load.
 type Options struct {
 	// Schemas of the kinds of resource blocks, by block type.
 	Schemas map[string]*schema.Block
-	// Later maps block types that this version refuses to what to do instead.
+	// Later maps block types that this version refuses to what to do instead
+	// (one sentence, or "").
 	Later map[string]string
-	// Files, when not nil, replaces the directory's files (a saved plan's snapshot): name → content.
+	// Version of Stowage that required_version is checked against; "" checks nothing.
+	Version string
+	// Context is the value of context.name; "" means "default".
+	Context string
+	// Files, when not nil, replaces the directory's files (a saved plan's
+	// snapshot, see Evaluator.Sources): name → content. Functions that read
+	// files find them there first.
 	Files map[string][]byte
+}
+
+// Config is a loaded configuration. It is not changed after Load and may be
+// used by several evaluators at once.
+type Config struct {
+	Dir     string // as given to Load; relative paths in the configuration are relative to it
+	Context string // the value of context.name
+
+	Settings  Settings
+	Variables map[string]*Variable
+	Locals    map[string]*Local
+	Resources []*Resource // sorted by address
+	Outputs   []*Output   // sorted by name
+
+	// Files are the parsed files by the names that ranges use, for snippets. Never nil.
+	Files map[string]*hcl.File
+	// Sources are the configuration's files, by name within the directory.
+	Sources map[string][]byte
+
+	loaded
+}
+
+// Settings is the stowage block. Fields are zero where the configuration says nothing.
+type Settings struct {
+	RequiredVersion string
+	Backend         Backend
+	Encryption      *Encryption // nil: not configured
+	Range           hcl.Range   // of the block's header; zero when there is none
+}
+
+// Backend is where the state lives.
+type Backend struct {
+	Type  string // "local"; "" when not configured
+	Path  string // of "local": the file, as written (relative to the directory); "" means the default
+	Range hcl.Range
+}
+
+// Encryption says with what state and saved plans are encrypted. At least one field is set.
+type Encryption struct {
+	Recipients    []string // age recipients; whoever holds one of their identities can read
+	Identities    []string // paths of age identity files, tried in order
+	PassphraseEnv string   // the environment variable that holds a passphrase
+	Range         hcl.Range
+}
+
+// Variable is a variable block.
+type Variable struct {
+	Name        string
+	Description string
+	Type        cty.Type  // cty.DynamicPseudoType when not declared; without optional attributes' markers
+	Default     cty.Value // cty.NilVal: a value is required
+	Sensitive   bool
+	Nullable    bool
+	Range       hcl.Range
+
+	variable
+}
+
+// Local is one entry of a locals block.
+type Local struct {
+	Name  string
+	Range hcl.Range
+
+	local
+}
+
+// Resource is a resource block: one or many instances.
+type Resource struct {
+	Kind      string
+	Name      string
+	Schema    *schema.Block
+	Range     hcl.Range // of the block's header
+	Lifecycle Lifecycle
+
+	resource
+}
+
+// Address is the address of the block: pod.web.
+func (r *Resource) Address() string { return r.address }
+
+// Output is an output block.
+type Output struct {
+	Name        string
+	Description string
+	Sensitive   bool
+	Range       hcl.Range
+
+	output
 }
 
 // Instance is one resource instance as the configuration has it.
@@ -43,11 +159,17 @@ type Instance struct {
 	Deps      []string  // direct dependencies: addresses of instances, or block addresses (pod.web) for "all of it"; sorted
 	Range     hcl.Range // of the block's header, for diagnostics
 	Lifecycle Lifecycle
+	Timeouts  Timeouts
 }
 
 // Lifecycle is a resource's lifecycle block.
 type Lifecycle struct {
 	PreventDestroy      bool
 	CreateBeforeDestroy bool
-	IgnoreChanges       []string // attribute paths
+	IgnoreChanges       []string // attribute paths: container.image; "all" alone means every argument
+}
+
+// Timeouts is a resource's timeouts block; zero where it says nothing.
+type Timeouts struct {
+	Create, Update, Delete time.Duration
 }

@@ -28,7 +28,7 @@ type Attribute struct {
 	// Replace, when not empty, says why a change replaces the resource instead of updating it.
 	Replace string
 	// Ref, when not nil, makes the argument a reference to another block; Type is then RefType
-	// or, with Ref.OrString, cty.String.
+	// or, with Ref.OrString, cty.String; or a list or set of these.
 	Ref *Ref
 	// Validate checks a known, non-null, unmarked value. The error is one sentence
 	// saying what is wrong and what is right; lang adds file, line and snippet.
@@ -45,6 +45,10 @@ type Ref struct {
 	// attribute As (e.g. image = image.web becomes image.web.ref).
 	OrString bool
 	As       string
+	// Weak references make no dependency and may point to the block itself or in a
+	// circle (pods that keep apart from each other): the version is always "".
+	// References to a block as a whole name all of its instances by the block's address.
+	Weak bool
 }
 
 // RefType is the type of a value decoded from a reference (not OrString): the
