@@ -1,0 +1,48 @@
+package state
+
+import (
+	"context"
+	"time"
+)
+
+// Backend keeps the bytes of one state: a snapshot, and the journal of an apply
+// that has not been folded into it. It does not look into them: Store does.
+type Backend interface {
+	// Location names the state for messages, e.g. a path.
+	Location() string
+	// Previous says where earlier versions are kept, for messages.
+	Previous() string
+	// Read returns what is stored; no lock is needed.
+	Read(ctx context.Context) (Stored, error)
+	// Lock takes the exclusive lock that every write needs. While another process
+	// holds it, Lock tries again for at most wait and then returns a *LockedError.
+	// The lock of a process that died is free.
+	Lock(ctx context.Context, info LockInfo, wait time.Duration) (Session, error)
+}
+
+// Stored is what a backend holds; a nil slice stands for absent. The bytes belong to the caller.
+type Stored struct {
+	Snapshot []byte
+	Journal  []byte
+}
+
+// Session is a held lock and the right to write.
+type Session interface {
+	// Replace stores next as the snapshot, atomically and durably, if the serial of
+	// the present one is still base (0: there is none); else it is ErrConflict. The
+	// present one becomes the newest of the earlier versions.
+	Replace(ctx context.Context, base uint64, next []byte) error
+	// StartJournal makes a journal that begins with header, durably. It is an error when there is one.
+	StartJournal(ctx context.Context, header []byte) (Log, error)
+	// DropJournal removes the journal, if there is one.
+	DropJournal(ctx context.Context) error
+	// Unlock gives the lock back. It may be called again.
+	Unlock() error
+}
+
+// Log is a journal being written.
+type Log interface {
+	// Append adds p behind what is there; it is durable when Append returns.
+	Append(p []byte) error
+	Close() error
+}
