@@ -116,7 +116,7 @@ type Change struct {
 
 // Error is the JSON body of every response that is not 2xx.
 type Error struct {
-	Code    string `json:"code"` // not_found, conflict, foreign_owner, invalid, forbidden, unavailable, internal
+	Code    string `json:"code"` // not_found, conflict, foreign_owner, invalid, forbidden, unavailable, compacted, internal
 	Message string `json:"message"`
 }
 
@@ -129,6 +129,9 @@ type JoinRequest struct {
 	Name      string `json:"name"`
 	CSR       string `json:"csr"`       // PEM
 	Recipient string `json:"recipient"` // age1…
+	// Role and Address are what the certificate is for; empty: what the CSR says.
+	Role    string `json:"role,omitempty"`
+	Address string `json:"address,omitempty"`
 }
 
 // JoinResponse is the manager's answer: what the CLI writes to DataDir/pki with stowaged join.
