@@ -1,10 +1,13 @@
 package providers
 
 import (
+	"context"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/stowage-iac/stowage/api"
+	"github.com/stowage-iac/stowage/image"
 	"github.com/stowage-iac/stowage/scheduler"
 	"github.com/stowage-iac/stowage/ssh"
 )
@@ -55,7 +58,7 @@ type Imager interface {
 	Kind
 	// Content opens what Push sends, for a ref among Cargo.Images. ok is false when
 	// the value does not hold that ref.
-	Content(value cty.Value, ref, baseDir string) (src ImageSource, ok bool, err error)
+	Content(ctx context.Context, address string, value cty.Value, ref, baseDir string) (img *image.Image, ok bool, err error)
 }
 
 // Topology settles roles: a lone node is the manager and carries pods; with
@@ -64,6 +67,3 @@ type Imager interface {
 func Topology(machines map[string]Machine) (map[string]api.NodeSpec, hcl.Diagnostics) {
 	return topology(machines)
 }
-
-// ImageSource is the image package's handle of an image's content.
-type ImageSource any
