@@ -5,6 +5,7 @@ package providers
 
 import (
 	"context"
+	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -43,6 +44,9 @@ type PlanRequest struct {
 	HashKey []byte
 	// BaseDir is the directory that relative paths are relative to.
 	BaseDir string
+	// Resolve turns a registry reference into NAME@sha256:…, asking the registry once
+	// per run. nil where nothing may be asked: a prior resolution then stands.
+	Resolve func(ref string) (string, error)
 }
 
 // PlanResponse is the output of Plan.
@@ -65,6 +69,10 @@ type World struct {
 	Cluster *api.ClusterView
 	// Hosts maps a node's name to what its host is; absent when it could not be reached.
 	Hosts map[string]*HostWorld
+
+	index, podIndex sync.Once // of the lookups below: linear, once
+	objects         map[objectKey]*api.Object
+	replicas        map[string][]api.ReplicaStatus
 }
 
 // HostWorld is what refresh read from one host.
@@ -130,4 +138,38 @@ type Env interface {
 	Eligible(pod string) []string
 	// Stowaged opens the stowaged binary for GOARCH arch.
 	Stowaged(arch string) (path string, err error)
+}
+
+// Object finds an object in the cluster's store, nil when it is not there.
+func (w *World) Object(kind api.Kind, name string) *api.Object {
+	if w == nil || w.Cluster == nil {
+		return nil
+	}
+	w.index.Do(func() {
+		w.objects = make(map[objectKey]*api.Object, len(w.Cluster.Objects))
+		for i := range w.Cluster.Objects {
+			o := &w.Cluster.Objects[i]
+			w.objects[objectKey{o.Kind, o.Name}] = o
+		}
+	})
+	return w.objects[objectKey{kind, name}]
+}
+
+// Replicas are the statuses of a pod's replicas, in no particular order.
+func (w *World) Replicas(pod string) []api.ReplicaStatus {
+	if w == nil || w.Cluster == nil {
+		return nil
+	}
+	w.podIndex.Do(func() {
+		w.replicas = map[string][]api.ReplicaStatus{}
+		for _, r := range w.Cluster.Replicas {
+			w.replicas[r.Pod] = append(w.replicas[r.Pod], r)
+		}
+	})
+	return w.replicas[pod]
+}
+
+type objectKey struct {
+	kind api.Kind
+	name string
 }

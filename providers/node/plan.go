@@ -1,0 +1,133 @@
+package node
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/stowage-iac/stowage/api"
+	"github.com/stowage-iac/stowage/providers"
+	"github.com/stowage-iac/stowage/ssh"
+)
+
+// Plan keeps the facts of a known host; a new host's are known after apply.
+func (Kind) Plan(req providers.PlanRequest) providers.PlanResponse {
+	var diags hcl.Diagnostics
+	addr, local := req.Config.GetAttr("address"), providers.Str(req.Config, "connection") == "local"
+	switch {
+	case addr.IsNull() && !local:
+		diags = providers.Errorf("Node without an address", fmt.Sprintf(
+			"%s has no address. Set address to the host's name or IP address, or connection = \"local\" for this machine.", req.Address))
+	case !addr.IsNull() && local && addr.IsKnown():
+		// An address of the local machine is what other nodes reach it by.
+	}
+	facts, ready := cty.UnknownVal(factsType).RefineNotNull(), cty.UnknownVal(cty.Bool).RefineNotNull()
+	if !providers.IsNull(req.Prior) {
+		if v := req.Prior.GetAttr("facts"); !v.IsNull() {
+			facts = v
+		}
+		if providers.Bool(req.Prior, "ready") {
+			ready = cty.True
+		}
+	}
+	return providers.PlanResponse{
+		Planned: providers.With(req.Config, map[string]cty.Value{"facts": facts, "ready": ready}),
+		Diags:   diags,
+	}
+}
+
+// Machine reads what the planner needs: how to reach the host, and what it offers.
+func (Kind) Machine(address string, value cty.Value) (providers.Machine, bool, hcl.Diagnostics) {
+	value, _ = value.UnmarkDeep()
+	if providers.IsNull(value) {
+		return providers.Machine{}, false, nil
+	}
+	for name := range block.Attributes {
+		if name != "facts" && name != "ready" && !value.GetAttr(name).IsWhollyKnown() {
+			return providers.Machine{}, false, nil
+		}
+	}
+	for name := range block.Blocks {
+		if !value.GetAttr(name).IsWhollyKnown() {
+			return providers.Machine{}, false, nil
+		}
+	}
+	name := providers.ObjectName(address)
+	spec, err := specOf(name, value)
+	if err != nil {
+		return providers.Machine{}, false, providers.Errorf("Node not valid", fmt.Sprintf("%s: %s.", address, err))
+	}
+	return providers.Machine{
+		SSH:            sshOf(name, value),
+		Spec:           spec,
+		SchedulableSet: !value.GetAttr("schedulable").IsNull(),
+	}, true, nil
+}
+
+func sshOf(name string, v cty.Value) ssh.Config {
+	c := ssh.Config{Name: name, Local: providers.Str(v, "connection") == "local", Address: providers.Str(v, "address")}
+	if s, ok := providers.Object(v, "ssh"); ok {
+		c.User = providers.Str(s, "user")
+		c.Port = int(providers.Int(s, "port"))
+		c.PrivateKey = providers.Str(s, "private_key")
+		c.HostKey = providers.Str(s, "host_key")
+		c.KnownHosts = providers.Str(s, "known_hosts")
+		c.AcceptNew = providers.Bool(s, "accept_new")
+		c.Jump = providers.Str(s, "jump")
+	}
+	return c
+}
+
+func specOf(name string, v cty.Value) (api.NodeSpec, error) {
+	spec := api.NodeSpec{
+		Name: name, Address: providers.Str(v, "address"), Role: providers.Str(v, "role"),
+		Schedulable: providers.Bool(v, "schedulable"), Labels: providers.StrMap(v, "labels"),
+	}
+	if spec.Address == "" {
+		spec.Address = "127.0.0.1"
+	}
+	for _, t := range providers.Objects(v, "taint") {
+		spec.Taints = append(spec.Taints, api.Taint{Key: providers.Str(t, "key"), Effect: providers.Str(t, "effect")})
+	}
+	if r, ok := providers.Object(v, "reserve"); ok {
+		var err error
+		if s := providers.Str(r, "cpu"); s != "" {
+			if spec.ReserveMilliCPU, err = providers.MilliCPU(s); err != nil {
+				return spec, err
+			}
+		}
+		if s := providers.Str(r, "memory"); s != "" {
+			if spec.ReserveMemory, err = providers.Bytes(s); err != nil {
+				return spec, err
+			}
+		}
+	}
+	return spec, nil
+}
+
+// Read compares with what refresh found on the host.
+func (Kind) Read(req providers.ReadRequest) providers.ReadResponse {
+	if req.World == nil || providers.IsNull(req.Prior) {
+		return providers.ReadResponse{Value: req.Prior}
+	}
+	h, ok := req.World.Hosts[providers.ObjectName(req.Address)]
+	if !ok || h.Err != nil {
+		return providers.ReadResponse{Value: req.Prior}
+	}
+	ready := h.Local != nil && h.Local.Node.Ready
+	return providers.ReadResponse{Value: providers.With(req.Prior, map[string]cty.Value{
+		"facts": factsValue(h.Facts), "ready": cty.BoolVal(ready),
+	})}
+}
+
+func factsValue(f api.NodeFacts) cty.Value {
+	return cty.ObjectVal(map[string]cty.Value{
+		"hostname": cty.StringVal(f.Hostname),
+		"os":       cty.StringVal(f.OSName),
+		"arch":     cty.StringVal(f.Arch),
+		"kernel":   cty.StringVal(f.Kernel),
+		"cpus":     cty.NumberIntVal(int64(f.CPUs)),
+		"memory":   cty.NumberIntVal(f.Memory),
+	})
+}

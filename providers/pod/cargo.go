@@ -1,0 +1,106 @@
+package pod
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/stowage-iac/stowage/image"
+	"github.com/stowage-iac/stowage/providers"
+	"github.com/stowage-iac/stowage/scheduler"
+)
+
+// Cargo is what the scheduler needs to know of a pod.
+func (Kind) Cargo(address string, value cty.Value) (providers.Cargo, bool, hcl.Diagnostics) {
+	var cargo providers.Cargo
+	value, _ = value.UnmarkDeep()
+	if providers.IsNull(value) || !placeable(value) {
+		return cargo, false, nil
+	}
+	s := schedulingOf(value)
+	cargo.Replicas = int(providers.Int(value, "replicas"))
+	if s.OnAll {
+		cargo.Replicas = 0
+	}
+	cargo.Request = scheduler.Request{
+		Pod: providers.ObjectName(address), Where: s.Where, Strategy: s.Strategy,
+		OnAll: s.OnAll, OnePerNode: s.OnePer == "node", Tolerate: s.Tolerate,
+	}
+	var initCPU, initMemory int64
+	seen := map[string]bool{}
+	for _, blocks := range []string{"init", "container"} {
+		for _, c := range providers.Objects(value, blocks) {
+			r, err := resourcesOf(c)
+			if err != nil {
+				return cargo, false, providers.Errorf("Resources not valid", fmt.Sprintf("%s: %s.", address, err))
+			}
+			if blocks == "init" {
+				initCPU, initMemory = max(initCPU, r.MilliCPU), max(initMemory, r.Memory)
+			} else {
+				cargo.Request.MilliCPU += r.MilliCPU
+				cargo.Request.Memory += r.Memory
+			}
+			addPorts(&cargo, c)
+			addImage(&cargo, c, seen)
+		}
+	}
+	cargo.Request.MilliCPU = max(cargo.Request.MilliCPU, initCPU)
+	cargo.Request.Memory = max(cargo.Request.Memory, initMemory)
+	return cargo, true, nil
+}
+
+// placeable reports whether everything that placement depends on is known.
+func placeable(value cty.Value) bool {
+	if !value.GetAttr("replicas").IsKnown() || !value.GetAttr("placement").IsWhollyKnown() {
+		return false
+	}
+	for _, blocks := range []string{"init", "container"} {
+		list := value.GetAttr(blocks)
+		if !list.IsKnown() {
+			return false
+		}
+		for _, c := range providers.Objects(value, blocks) {
+			if !c.IsKnown() || !c.GetAttr("resources").IsWhollyKnown() {
+				return false
+			}
+			if c.Type().HasAttribute("port") && !c.GetAttr("port").IsWhollyKnown() {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func addPorts(cargo *providers.Cargo, c cty.Value) {
+	for _, p := range providers.Objects(c, "port") {
+		if host := providers.Int(p, "host"); host != 0 {
+			cargo.Request.HostPorts = append(cargo.Request.HostPorts, fmt.Sprintf("%d/%s", host, providers.Str(p, "protocol")))
+		}
+	}
+}
+
+func addImage(cargo *providers.Cargo, c cty.Value, seen map[string]bool) {
+	ref := providers.Str(c, "ref")
+	switch {
+	case ref == "":
+		cargo.UnknownImages++
+	case !seen[ref]:
+		seen[ref] = true
+		cargo.Images = append(cargo.Images, ref)
+	}
+}
+
+// Content opens an image that a container names by a registry reference.
+func (Kind) Content(ctx context.Context, _ string, value cty.Value, ref, _ string) (*image.Image, bool, error) {
+	for _, blocks := range []string{"init", "container"} {
+		for _, c := range providers.Objects(value, blocks) {
+			if providers.Str(c, "ref") == ref && providers.Str(c, "image") != ref {
+				img, err := image.Resolve(ctx, ref)
+				return img, true, err
+			}
+		}
+	}
+	return nil, false, nil
+}

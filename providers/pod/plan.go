@@ -1,0 +1,108 @@
+package pod
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/stowage-iac/stowage/providers"
+)
+
+var (
+	unknownStrings = cty.UnknownVal(cty.List(cty.String)).RefineNotNull()
+	unknownString  = cty.UnknownVal(cty.String).RefineNotNull()
+)
+
+// Plan resolves images to digests. What the controllers and agents decide
+// (addresses, nodes, revision) is unknown as soon as anything else changes.
+func (Kind) Plan(req providers.PlanRequest) providers.PlanResponse {
+	diags := check(req.Address, req.Config)
+	if diags.HasErrors() {
+		return providers.PlanResponse{Planned: req.Config, Diags: diags}
+	}
+	set := map[string]cty.Value{}
+	for _, name := range []string{"container", "init"} {
+		v, d := withRefs(req, name)
+		diags = append(diags, d...)
+		set[name] = v
+	}
+	if !providers.IsNull(req.Prior) {
+		for _, name := range computed {
+			set[name] = req.Prior.GetAttr(name)
+		}
+		kept := providers.With(req.Config, set)
+		if same(kept, req.Prior) {
+			return providers.PlanResponse{Planned: kept, Diags: diags}
+		}
+	}
+	set["addresses"], set["nodes"], set["revision"] = unknownStrings, unknownStrings, unknownString
+	return providers.PlanResponse{Planned: providers.With(req.Config, set), Diags: diags}
+}
+
+var computed = []string{"addresses", "nodes", "revision"}
+
+func same(a, b cty.Value) bool {
+	a, _ = a.UnmarkDeep()
+	b, _ = b.UnmarkDeep()
+	return a.RawEquals(b)
+}
+
+// withRefs fills in the computed ref of each container.
+func withRefs(req providers.PlanRequest, blocks string) (cty.Value, hcl.Diagnostics) {
+	list := req.Config.GetAttr(blocks)
+	plain, marks := list.Unmark()
+	if plain.IsNull() || !plain.IsKnown() || plain.LengthInt() == 0 {
+		return list, nil
+	}
+	prior := priorRefs(req.Prior, blocks)
+	var diags hcl.Diagnostics
+	out := make([]cty.Value, 0, plain.LengthInt())
+	for it := plain.ElementIterator(); it.Next(); {
+		_, c := it.Element()
+		ref, d := resolve(req, c, prior)
+		diags = append(diags, d...)
+		out = append(out, providers.With(c, map[string]cty.Value{"ref": ref}))
+	}
+	return cty.ListVal(out).WithMarks(marks), diags
+}
+
+// priorRefs maps the image arguments of the last apply to what they resolved to.
+func priorRefs(prior cty.Value, blocks string) map[string]string {
+	if providers.IsNull(prior) {
+		return nil
+	}
+	m := map[string]string{}
+	for _, c := range providers.Objects(prior, blocks) {
+		m[providers.Str(c, "image")] = providers.Str(c, "ref")
+	}
+	return m
+}
+
+func resolve(req providers.PlanRequest, container cty.Value, prior map[string]string) (cty.Value, hcl.Diagnostics) {
+	plain, _ := container.Unmark()
+	image, _ := plain.GetAttr("image").Unmark()
+	if !image.IsKnown() {
+		return unknownString, nil
+	}
+	ref := image.AsString()
+	if pinned(ref) {
+		return image, nil
+	}
+	if req.Resolve == nil {
+		if known := prior[ref]; known != "" {
+			return cty.StringVal(known), nil
+		}
+		return unknownString, nil
+	}
+	resolved, err := req.Resolve(ref)
+	if err != nil {
+		return unknownString, providers.Errorf("Image not found", fmt.Sprintf(
+			"The image %q of container %q in %s cannot be resolved: %s.", ref, providers.Str(container, "name"), req.Address, err))
+	}
+	return cty.StringVal(resolved), nil
+}
+
+// pinned reports whether a reference is NAME@sha256:… without a tag that could mislead.
+func pinned(ref string) bool { return strings.Contains(ref, "@sha256:") }

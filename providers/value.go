@@ -1,0 +1,151 @@
+package providers
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"sort"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// Str is a known string attribute of an object, "" when null. Marks are ignored.
+func Str(obj cty.Value, name string) string {
+	v, ok := attr(obj, name)
+	if !ok || v.Type() != cty.String {
+		return ""
+	}
+	return v.AsString()
+}
+
+// Int is a known number attribute of an object, 0 when null. Marks are ignored.
+func Int(obj cty.Value, name string) int64 {
+	v, ok := attr(obj, name)
+	if !ok || v.Type() != cty.Number {
+		return 0
+	}
+	n, _ := v.AsBigFloat().Int64()
+	return n
+}
+
+// Bool is a known bool attribute of an object, false when null. Marks are ignored.
+func Bool(obj cty.Value, name string) bool {
+	v, ok := attr(obj, name)
+	return ok && v.Type() == cty.Bool && v.True()
+}
+
+// Strs is a known list or set of strings, nil when null. Marks are ignored.
+func Strs(obj cty.Value, name string) []string {
+	v, ok := attr(obj, name)
+	if !ok || !v.CanIterateElements() {
+		return nil
+	}
+	out := make([]string, 0, v.LengthInt())
+	for it := v.ElementIterator(); it.Next(); {
+		_, e := it.Element()
+		if e, _ = e.Unmark(); e.IsKnown() && !e.IsNull() {
+			out = append(out, e.AsString())
+		}
+	}
+	return out
+}
+
+// StrMap is a known map of strings, nil when null. Marks are ignored.
+func StrMap(obj cty.Value, name string) map[string]string {
+	v, ok := attr(obj, name)
+	if !ok || !v.CanIterateElements() {
+		return nil
+	}
+	out := make(map[string]string, v.LengthInt())
+	for it := v.ElementIterator(); it.Next(); {
+		k, e := it.Element()
+		if e, _ = e.Unmark(); e.IsKnown() && !e.IsNull() {
+			out[k.AsString()] = e.AsString()
+		}
+	}
+	return out
+}
+
+// Objects is a known list of objects (nested blocks), nil when null. Elements keep their marks.
+func Objects(obj cty.Value, name string) []cty.Value {
+	v, ok := attr(obj, name)
+	if !ok || !v.CanIterateElements() {
+		return nil
+	}
+	out := make([]cty.Value, 0, v.LengthInt())
+	for it := v.ElementIterator(); it.Next(); {
+		_, e := it.Element()
+		out = append(out, e)
+	}
+	return out
+}
+
+// Object is a nested object, ok false when it is null or unknown.
+func Object(obj cty.Value, name string) (v cty.Value, ok bool) {
+	return attr(obj, name)
+}
+
+// attr is a known, non-null, unmarked attribute.
+func attr(obj cty.Value, name string) (cty.Value, bool) {
+	obj, _ = obj.Unmark()
+	if obj == cty.NilVal || obj.IsNull() || !obj.IsKnown() || !obj.Type().HasAttribute(name) {
+		return cty.NilVal, false
+	}
+	v, _ := obj.GetAttr(name).Unmark()
+	if v.IsNull() || !v.IsKnown() {
+		return cty.NilVal, false
+	}
+	return v, true
+}
+
+// With returns the object with some attributes replaced.
+func With(obj cty.Value, set map[string]cty.Value) cty.Value {
+	obj, marks := obj.Unmark()
+	m := obj.AsValueMap()
+	if m == nil {
+		m = map[string]cty.Value{}
+	}
+	for k, v := range set {
+		m[k] = v
+	}
+	return cty.ObjectVal(m).WithMarks(marks)
+}
+
+// IsNull reports whether there is no value: nil or null.
+func IsNull(v cty.Value) bool {
+	return v == cty.NilVal || v.IsNull()
+}
+
+// Version is a short keyed hash of named contents: 12 hex digits that change when
+// any content changes and tell nothing about it to who lacks the key.
+func Version(key []byte, contents map[string][]byte) string {
+	names := make([]string, 0, len(contents))
+	for n := range contents {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	mac := hmac.New(sha256.New, key)
+	for _, n := range names {
+		sum := sha256.Sum256(contents[n])
+		mac.Write([]byte(n))
+		mac.Write([]byte{0})
+		mac.Write(sum[:])
+	}
+	return hex.EncodeToString(mac.Sum(nil))[:12]
+}
+
+// ObjectName is an address without its kind: pod.web["a"] becomes web["a"].
+func ObjectName(address string) string {
+	_, name, ok := strings.Cut(address, ".")
+	if !ok {
+		return address
+	}
+	return name
+}
+
+// Errorf makes the diagnostics of one failure: a constant summary and a sentence or two of detail.
+func Errorf(summary, detail string) hcl.Diagnostics {
+	return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: summary, Detail: detail}}
+}
