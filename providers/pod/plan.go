@@ -33,7 +33,7 @@ func (Kind) Plan(req providers.PlanRequest) providers.PlanResponse {
 			set[name] = req.Prior.GetAttr(name)
 		}
 		kept := providers.With(req.Config, set)
-		if same(kept, req.Prior) {
+		if same(kept, req.Prior) && providers.Str(req.Prior, "revision") != "" {
 			return providers.PlanResponse{Planned: kept, Diags: diags}
 		}
 	}

@@ -41,9 +41,9 @@ func (Kind) Read(req providers.ReadRequest) providers.ReadResponse {
 	sort.Strings(healed)
 	value := req.Prior
 	if spec.Revision != providers.Str(req.Prior, "revision") {
-		// Whoever changed the object changed what runs: an unknown revision makes
-		// the plan put it right.
-		value = providers.With(value, map[string]cty.Value{"revision": cty.StringVal(spec.Revision)})
+		// Something else runs than what was recorded (an interrupted apply, a foreign
+		// hand): no revision makes the plan put it right.
+		value = providers.With(value, map[string]cty.Value{"revision": cty.NullVal(cty.String)})
 	}
 	return providers.ReadResponse{Value: withAddresses(value, spec, statuses), Healed: healed}
 }
