@@ -1,0 +1,174 @@
+package view
+
+import (
+	"strings"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/stowage-iac/stowage/lang/schema"
+	"github.com/stowage-iac/stowage/planner"
+	"github.com/stowage-iac/stowage/providers"
+)
+
+// symbol marks a line of a diff.
+type symbol string
+
+const (
+	plain   symbol = " "
+	added   symbol = "+"
+	changed symbol = "~"
+	removed symbol = "-"
+	renewed symbol = "-/+"
+)
+
+var symbolOf = map[planner.Action]symbol{
+	planner.NoOp: plain, planner.Create: added, planner.Update: changed,
+	planner.Replace: renewed, planner.Delete: removed,
+}
+
+var willBe = map[planner.Action]string{
+	planner.NoOp: "is up to date", planner.Create: "will be created",
+	planner.Update: "will be updated in-place", planner.Replace: "must be replaced",
+	planner.Delete: "will be destroyed",
+}
+
+// change renders one resource instance's change, or nothing for a no-op.
+func (v View) change(c *planner.Change) string {
+	p := &printer{view: v}
+	verb := willBe[c.Action]
+	for _, loud := range []string{"replaced", "destroyed"} {
+		if head, ok := strings.CutSuffix(verb, loud); ok {
+			verb = head + v.paint("red", loud)
+		}
+	}
+	p.text("  ", v.Bold("# "+c.Address)+" "+verb)
+	for _, line := range because(c) {
+		p.text("  ", "# ("+line+")")
+	}
+	if c.Action == planner.Replace {
+		p.forces = c.Causes
+	}
+	p.block(0, symbolOf[c.Action], header(c.Kind, c.Address), "", v.Schemas[c.Kind], c.Before, c.After)
+	return p.b.String()
+}
+
+// header is how the configuration opens the block: pod "web".
+func header(kind, address string) string {
+	_, name, _ := strings.Cut(address, ".")
+	if i := strings.IndexByte(name, '['); i >= 0 {
+		name = name[:i]
+	}
+	return kind + " " + quote(name)
+}
+
+// because lists why a change happens, each as a clause.
+func because(c *planner.Change) []string {
+	var lines []string
+	if c.Reason != "" {
+		lines = append(lines, "because "+printable(c.Reason))
+	}
+	for _, cause := range c.Causes {
+		lines = append(lines, "because "+causeText(cause))
+	}
+	return lines
+}
+
+// causeText is "container.nginx.image changed" or "address changed: a node is known by its address".
+func causeText(c providers.Cause) string {
+	why := printable(c.Why)
+	switch {
+	case c.Path == "":
+		return why
+	case why == "":
+		return printable(c.Path) + " changed"
+	}
+	return printable(c.Path) + " " + why
+}
+
+// printer writes a diff line by line.
+type printer struct {
+	view   View
+	b      strings.Builder
+	forces []providers.Cause // fields that force a replacement
+}
+
+func (p *printer) text(indent, s string) {
+	p.b.WriteString(indent)
+	p.b.WriteString(s)
+	p.b.WriteByte('\n')
+}
+
+// line writes one line of a diff at a depth, its symbol in the three columns before.
+func (p *printer) line(depth int, s symbol, text string) {
+	p.b.WriteString(strings.Repeat("    ", depth))
+	p.b.WriteString(strings.Repeat(" ", 3-len(s)))
+	p.b.WriteString(p.mark(s))
+	p.b.WriteByte(' ')
+	p.b.WriteString(text)
+	p.b.WriteByte('\n')
+}
+
+func (p *printer) mark(s symbol) string {
+	switch s {
+	case added:
+		return p.view.paint("green", string(s))
+	case changed:
+		return p.view.paint("yellow", string(s))
+	case removed:
+		return p.view.paint("red", string(s))
+	case renewed:
+		return p.view.paint("red", "-") + "/" + p.view.paint("green", "+")
+	}
+	return string(s)
+}
+
+// note writes a comment inside of a block, such as a count of what is hidden.
+func (p *printer) note(depth int, text string) {
+	p.line(depth, plain, p.view.paint("dark_gray", "# "+text))
+}
+
+// inner is the symbol of what a block with symbol s contains when it is only on one side.
+func inner(before, after cty.Value) symbol {
+	switch {
+	case absent(before) && absent(after):
+		return plain
+	case absent(before):
+		return added
+	case absent(after):
+		return removed
+	}
+	return changed
+}
+
+// forced is the comment on a field that forces the replacement.
+func (p *printer) forced(path string) string {
+	for _, c := range p.forces {
+		if c.Path == path || strings.HasPrefix(c.Path, path+".") || strings.HasPrefix(c.Path, path+"[") {
+			return " " + p.view.paint("red", "# forces replacement")
+		}
+	}
+	return ""
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+// block writes a whole block, from its header to its closing brace.
+func (p *printer) block(depth int, s symbol, head, path string, sch *schema.Block, before, after cty.Value) {
+	if whole(before) || whole(after) {
+		p.line(depth, s, head+" { "+sensitiveText+" }")
+		return
+	}
+	p.line(depth, s, head+" {")
+	attrs, blocks := parts(sch, before, after)
+	p.attributes(depth+1, path, attrs, before, after)
+	p.blocks(depth+1, path, blocks, before, after)
+	p.line(depth, plain, "}")
+}
+
+// whole reports whether a value is sensitive or unknown as a whole, so that nothing in it can be looked at.
+func whole(v cty.Value) bool { return v != cty.NilVal && (v.IsMarked() || !v.IsKnown()) }

@@ -1,0 +1,270 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sort"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hcled"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// Diagnostics writes errors and warnings, errors last so that they are seen
+// first on a terminal. Within a severity they are in the order of the files.
+// files serve for snippets, by the names that ranges use; a file that is not
+// there is read from disk, or shown without its text.
+func (v View) Diagnostics(w io.Writer, diags hcl.Diagnostics, files map[string]*hcl.File) error {
+	var b strings.Builder
+	for _, d := range sorted(diags) {
+		b.WriteString(v.diagnostic(d, files))
+		b.WriteByte('\n')
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// sorted orders diagnostics: warnings before errors, then by place, then by text. Doubles are dropped.
+func sorted(diags hcl.Diagnostics) hcl.Diagnostics {
+	out := append(hcl.Diagnostics{}, diags...)
+	sort.SliceStable(out, func(i, j int) bool {
+		a, b := out[i], out[j]
+		if a.Severity != b.Severity {
+			return a.Severity == hcl.DiagWarning
+		}
+		pa, pb := place(a), place(b)
+		switch {
+		case pa.Filename != pb.Filename:
+			return pa.Filename < pb.Filename
+		case pa.Start.Byte != pb.Start.Byte:
+			return pa.Start.Byte < pb.Start.Byte
+		case a.Summary != b.Summary:
+			return a.Summary < b.Summary
+		}
+		return a.Detail < b.Detail
+	})
+	kept := out[:0]
+	for i, d := range out {
+		if i > 0 && alike(out[i-1], d) {
+			continue
+		}
+		kept = append(kept, d)
+	}
+	return kept
+}
+
+func place(d *hcl.Diagnostic) hcl.Range {
+	if d.Subject == nil {
+		return hcl.Range{}
+	}
+	return *d.Subject
+}
+
+func alike(a, b *hcl.Diagnostic) bool {
+	return a.Severity == b.Severity && a.Summary == b.Summary && a.Detail == b.Detail && place(a) == place(b)
+}
+
+func (v View) diagnostic(d *hcl.Diagnostic, files map[string]*hcl.File) string {
+	var b strings.Builder
+	label, color := "Error", "red"
+	if d.Severity == hcl.DiagWarning {
+		label, color = "Warning", "yellow"
+	}
+	b.WriteString(v.paint(color, label+":") + " " + v.Bold(printable(d.Summary)) + "\n\n")
+	if s := v.snippet(d, files); s != "" {
+		b.WriteString(s + "\n")
+	}
+	if d.Detail != "" {
+		b.WriteString(wrap(printable(d.Detail), v.Width) + "\n")
+	}
+	return b.String()
+}
+
+// snippet shows where it is: the file, the block, the source line and the values in scope.
+func (v View) snippet(d *hcl.Diagnostic, files map[string]*hcl.File) string {
+	if d.Subject == nil || d.Subject.Filename == "" {
+		return ""
+	}
+	rng := *d.Subject
+	file := fileOf(rng.Filename, files)
+	var b strings.Builder
+	b.WriteString("  on " + printable(rng.Filename))
+	if rng.Start.Line > 0 {
+		fmt.Fprintf(&b, " line %d", rng.Start.Line)
+	}
+	if file != nil {
+		if block := hcled.ContextString(file, rng.Start.Byte); block != "" {
+			b.WriteString(", in " + printable(block))
+		}
+	}
+	b.WriteString(":\n")
+	if file != nil {
+		b.WriteString(v.source(rng, file))
+	}
+	for _, s := range inScope(d) {
+		b.WriteString("    " + s + "\n")
+	}
+	return b.String()
+}
+
+// fileOf finds a file's text and structure.
+func fileOf(name string, files map[string]*hcl.File) *hcl.File {
+	if f := files[name]; f != nil {
+		return f
+	}
+	src, err := os.ReadFile(name)
+	if err != nil {
+		return nil
+	}
+	f, _ := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+	return f
+}
+
+// maxSource is how many lines of source a snippet shows.
+const maxSource = 6
+
+// source shows the lines of a range, what is meant underlined, or marked by carets where the terminal cannot.
+func (v View) source(rng hcl.Range, file *hcl.File) string {
+	var b strings.Builder
+	masks := literals(file, v.Schemas)
+	sc := hcl.NewRangeScanner(file.Bytes, rng.Filename, scanLines)
+	shown := 0
+	for sc.Scan() {
+		line := sc.Range()
+		if !overlaps(line, rng) {
+			continue
+		}
+		if shown++; shown > maxSource {
+			b.WriteString("     …\n")
+			break
+		}
+		text := strings.TrimRight(string(sc.Bytes()), "\r\n")
+		from := clamp(rng.Start.Byte-line.Start.Byte, len(text))
+		to := clamp(rng.End.Byte-line.Start.Byte, len(text))
+		if line.Start.Line == rng.Start.Line && to <= from {
+			to = min(from+1, len(text))
+		}
+		before, middle, after := maskLine(text, line.Start.Byte, from, to, masks)
+		number := fmt.Sprintf("%4d: ", line.Start.Line)
+		if v.Color {
+			b.WriteString(number + before + v.paint("underline", middle) + after + "\n")
+			continue
+		}
+		b.WriteString(number + before + middle + after + "\n")
+		if line.Start.Line == rng.Start.Line {
+			b.WriteString(strings.Repeat(" ", len(number)) + blank(before) + strings.Repeat("^", max(1, columns(middle))) + "\n")
+		}
+	}
+	return b.String()
+}
+
+func overlaps(line, rng hcl.Range) bool {
+	return line.Start.Line >= rng.Start.Line && line.Start.Line <= max(rng.Start.Line, rng.End.Line) &&
+		(line.Start.Line == rng.Start.Line || line.Start.Byte < rng.End.Byte)
+}
+
+func clamp(n, limit int) int { return max(0, min(n, limit)) }
+
+// blank is white space as wide as s; tabs stay tabs.
+func blank(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if r == '\t' {
+			b.WriteByte('\t')
+			continue
+		}
+		b.WriteString(strings.Repeat(" ", columns(string(r))))
+	}
+	return b.String()
+}
+
+func scanLines(data []byte, atEOF bool) (int, []byte, error) {
+	if len(data) == 0 && atEOF {
+		return 0, nil, nil
+	}
+	for i, c := range data {
+		if c == '\n' {
+			return i + 1, data[:i+1], nil
+		}
+	}
+	if atEOF {
+		return len(data), data, nil
+	}
+	return 0, nil, nil
+}
+
+// inScope tells the values of what the expression refers to, sorted. Sensitive
+// values are named as such, collections by their type and size.
+func inScope(d *hcl.Diagnostic) []string {
+	if d.Expression == nil || d.EvalContext == nil {
+		return nil
+	}
+	seen := map[string]bool{}
+	var out []string
+	for _, tr := range d.Expression.Variables() {
+		name := traversalText(tr)
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		val, diags := tr.TraverseAbs(d.EvalContext)
+		if diags.HasErrors() {
+			continue
+		}
+		if text := scopeText(val); text != "" {
+			out = append(out, name+" "+text)
+		}
+	}
+	sort.Strings(out)
+	return out
+}
+
+func scopeText(v cty.Value) string {
+	if v.IsMarked() {
+		return "is a sensitive value"
+	}
+	switch ty := v.Type(); {
+	case !v.IsKnown() && ty == cty.DynamicPseudoType:
+		return "will be known only after apply"
+	case !v.IsKnown():
+		return "is a " + ty.FriendlyName() + ", known only after apply"
+	case v.IsNull():
+		return "is null"
+	case ty.IsPrimitiveType():
+		return "is " + short(inline(v), 80)
+	case ty.IsObjectType():
+		return "is object with " + plural(len(ty.AttributeTypes()), "attribute")
+	case ty.IsCollectionType() || ty.IsTupleType():
+		return "is " + ty.FriendlyNameForConstraint() + " with " + plural(v.LengthInt(), "element")
+	}
+	return ""
+}
+
+// short cuts text to n columns.
+func short(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	return string(r[:n-1]) + "…"
+}
+
+func traversalText(tr hcl.Traversal) string {
+	var b strings.Builder
+	for _, st := range tr {
+		switch st := st.(type) {
+		case hcl.TraverseRoot:
+			b.WriteString(st.Name)
+		case hcl.TraverseAttr:
+			b.WriteString("." + st.Name)
+		case hcl.TraverseIndex:
+			b.WriteString("[" + inline(st.Key) + "]")
+		default:
+			b.WriteString("[…]")
+		}
+	}
+	return b.String()
+}

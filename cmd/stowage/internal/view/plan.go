@@ -1,0 +1,192 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/stowage-iac/stowage/planner"
+)
+
+// Plan writes a plan as text. The same plan gives the same bytes.
+func (v View) Plan(w io.Writer, p *planner.Plan) error {
+	var b strings.Builder
+	b.WriteString(v.notes(p))
+	if p.Empty() {
+		b.WriteString(v.paint("green", "No changes.") + " " + noChanges(p) + "\n")
+		_, err := io.WriteString(w, b.String())
+		return err
+	}
+	b.WriteString(v.legend(p))
+	for _, c := range p.Changes {
+		if c.Action != planner.NoOp {
+			b.WriteString("\n" + v.change(c))
+		}
+	}
+	b.WriteString(v.outputChanges(p))
+	b.WriteString(v.placement(p))
+	b.WriteString(v.transfers(p))
+	b.WriteString("\n" + v.summary(p) + "\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func noChanges(p *planner.Plan) string {
+	if p.Destroy {
+		return "There is nothing to destroy."
+	}
+	return "Your infrastructure matches the configuration."
+}
+
+// legend explains the symbols that this plan uses.
+func (v View) legend(p *planner.Plan) string {
+	used := map[planner.Action]bool{}
+	for _, c := range p.Changes {
+		used[c.Action] = true
+	}
+	pr := &printer{view: v}
+	for _, l := range []struct {
+		action planner.Action
+		text   string
+	}{
+		{planner.Create, "create"},
+		{planner.Update, "update in-place"},
+		{planner.Replace, "destroy and then create replacement"},
+		{planner.Delete, "destroy"},
+	} {
+		if used[l.action] {
+			pr.line(0, symbolOf[l.action], l.text)
+		}
+	}
+	if pr.b.Len() == 0 {
+		return ""
+	}
+	in := ""
+	if p.Context != "" {
+		in = " in context " + v.Bold(p.Context)
+	}
+	return "Stowage will perform the following actions" + in + ". Actions are indicated with the following symbols:\n" + pr.b.String()
+}
+
+// summary is the one line that says how much changes.
+func (v View) summary(p *planner.Plan) string {
+	add, change, destroy := p.Count()
+	if add+change+destroy > 0 {
+		return v.Bold("Plan:") + fmt.Sprintf(" %d to add, %d to change, %d to destroy.", add, change, destroy)
+	}
+	what := "save these new output values to the state"
+	if len(p.Transfers) > 0 {
+		what = "send these images to their hosts"
+	}
+	return v.Bold("Plan:") + " 0 to add, 0 to change, 0 to destroy. You can apply this plan to " + what + ", without changing any resource."
+}
+
+// notes tells what has happened since the last apply, before what will: an apply
+// that was cut off, drift, and what controllers healed.
+func (v View) notes(p *planner.Plan) string {
+	var b strings.Builder
+	b.WriteString(v.interrupted(p.Interrupted))
+	var drift, healed strings.Builder
+	for _, c := range p.Changes {
+		if len(c.Drift) > 0 {
+			drift.WriteString("\n  " + v.Bold("# "+c.Address) + " has changed\n")
+			for _, d := range c.Drift {
+				drift.WriteString("    " + v.paint("yellow", "~") + " " + causeText(d) + "\n")
+			}
+		}
+		for _, h := range c.Healed {
+			healed.WriteString("  " + c.Address + ": " + printable(h) + "\n")
+		}
+	}
+	if drift.Len() > 0 {
+		b.WriteString(v.Bold("Note:") + " objects have changed outside of Stowage since the last apply:\n")
+		b.WriteString(drift.String() + "\n")
+		b.WriteString("Unless the configuration says the same, this plan undoes these changes.\n\n")
+	}
+	if healed.Len() > 0 {
+		b.WriteString(v.Bold("Note:") + " the cluster healed itself since the last apply; nothing has to be done about it:\n\n")
+		b.WriteString(healed.String() + "\n")
+	}
+	return b.String()
+}
+
+func (v View) interrupted(i *planner.Interrupted) string {
+	if i == nil {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s the apply that %s began at %s did not end. This plan continues from what it finished:\n",
+		v.Bold("Note:"), printable(i.By), i.Started.UTC().Format("2006-01-02 15:04:05 UTC"))
+	fmt.Fprintf(&b, "  finished:  %s\n", addresses(i.Done))
+	fmt.Fprintf(&b, "  under way: %s\n\n", addresses(i.Underway))
+	return b.String()
+}
+
+// addresses lists a few addresses and counts the rest.
+func addresses(list []string) string {
+	const few = 8
+	switch n := len(list); {
+	case n == 0:
+		return "nothing"
+	case n > few:
+		return fmt.Sprintf("%s and %d more", strings.Join(list[:few], ", "), n-few)
+	}
+	return strings.Join(list, ", ")
+}
+
+// outputChanges lists the outputs that differ.
+func (v View) outputChanges(p *planner.Plan) string {
+	pr := &printer{view: v}
+	longest := 0
+	for _, o := range p.Outputs {
+		if o.Action != planner.NoOp {
+			longest = max(longest, len(o.Name))
+		}
+	}
+	for _, o := range p.Outputs {
+		if o.Action == planner.NoOp {
+			continue
+		}
+		before, after := o.Before, o.After
+		if o.Sensitive {
+			before, after = conceal(before), conceal(after)
+		}
+		pr.value(0, o.Name+strings.Repeat(" ", longest-len(o.Name))+" = ", before, after, "", nil)
+	}
+	if pr.b.Len() == 0 {
+		return ""
+	}
+	return "\n" + v.Bold("Changes to outputs:") + "\n" + pr.b.String()
+}
+
+// transfers lists the image content that goes to each host.
+func (v View) transfers(p *planner.Plan) string {
+	if len(p.Transfers) == 0 {
+		return ""
+	}
+	var rows [][]string
+	var sum int64
+	for _, t := range p.Transfers {
+		size := bytesIn(t.Bytes) + " of " + bytesIn(t.Total)
+		if t.Unknown {
+			size = unknownText
+		}
+		sum += t.Bytes
+		rows = append(rows, []string{printable(t.Image) + " → " + t.Node + ":", size})
+	}
+	return "\n" + v.Bold("Transfers") + ": " + bytesIn(sum) + "\n" + table("  ", rows)
+}
+
+// Saved tells where a plan went and what to do with it.
+func (v View) Saved(w io.Writer, path string) error {
+	_, err := fmt.Fprintf(w, "\nSaved the plan to: %s\n\nTo perform exactly these actions, run:\n    stowage apply %s\n", path, shellWord(path))
+	return err
+}
+
+// shellWord quotes a path for a shell where it needs it.
+func shellWord(s string) string {
+	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./=+,@:-") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

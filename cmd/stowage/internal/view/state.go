@@ -1,0 +1,85 @@
+package view
+
+import (
+	"io"
+	"sort"
+	"strings"
+
+	"github.com/zclconf/go-cty/cty"
+)
+
+// Instance is a recorded resource instance; sensitive parts of Value are marked.
+type Instance struct {
+	Address   string
+	Kind      string
+	Value     cty.Value
+	Deps      []string
+	Placement []string // node of each slot
+}
+
+// Instances writes recorded instances as blocks, sorted by address.
+func (v View) Instances(w io.Writer, list []Instance) error {
+	list = append([]Instance{}, list...)
+	sort.Slice(list, func(i, j int) bool { return list[i].Address < list[j].Address })
+	pr := &printer{view: v}
+	for i, in := range list {
+		if i > 0 {
+			pr.b.WriteByte('\n')
+		}
+		pr.text("", v.Bold("# "+in.Address)+":")
+		pr.shown(0, header(in.Kind, in.Address), in.Value, v.Schemas[in.Kind])
+		if len(in.Placement) > 0 {
+			pr.text("", v.paint("dark_gray", "# placed on "+strings.Join(in.Placement, ", ")))
+		}
+	}
+	_, err := io.WriteString(w, pr.b.String())
+	return err
+}
+
+// InstanceJSON is a recorded instance for a program; sensitive parts are null.
+type InstanceJSON struct {
+	Address   string   `json:"address"`
+	Kind      string   `json:"kind"`
+	Values    any      `json:"values"`
+	Sensitive any      `json:"sensitive_values,omitempty"`
+	DependsOn []string `json:"depends_on,omitempty"`
+	Placement []string `json:"placement,omitempty"`
+}
+
+// StateDocument is a state for a program.
+type StateDocument struct {
+	FormatVersion  string                `json:"format_version"`
+	StowageVersion string                `json:"stowage_version"`
+	Lineage        string                `json:"lineage"`
+	Serial         uint64                `json:"serial"`
+	Cluster        string                `json:"cluster,omitempty"`
+	Resources      []InstanceJSON        `json:"resources"`
+	Outputs        map[string]outputJSON `json:"outputs"`
+}
+
+// StateFormat is the version of the state's JSON, as shown (not as stored).
+const StateFormat = "1.0"
+
+// StateJSON writes a state as one JSON document. d gives everything but resources and outputs.
+func (v View) StateJSON(w io.Writer, d StateDocument, list []Instance, outputs map[string]Output) error {
+	d.FormatVersion, d.Resources = StateFormat, []InstanceJSON{}
+	list = append([]Instance{}, list...)
+	sort.Slice(list, func(i, j int) bool { return list[i].Address < list[j].Address })
+	for _, in := range list {
+		d.Resources = append(d.Resources, v.InstanceJSON(in))
+	}
+	var err error
+	if d.Outputs, err = outputDocuments(outputs); err != nil {
+		return err
+	}
+	return writeJSON(w, d)
+}
+
+// InstanceJSON is one instance for a program.
+func (v View) InstanceJSON(in Instance) InstanceJSON {
+	value := bySchema(in.Value, v.Schemas[in.Kind])
+	return InstanceJSON{
+		Address: in.Address, Kind: in.Kind, DependsOn: in.Deps, Placement: in.Placement,
+		Values: redacted(value), Sensitive: where(value, isMarked),
+	}
+}
