@@ -15,24 +15,28 @@ import (
 func (Kind) Plan(req providers.PlanRequest) providers.PlanResponse {
 	var diags hcl.Diagnostics
 	addr, local := req.Config.GetAttr("address"), providers.Str(req.Config, "connection") == "local"
-	switch {
-	case addr.IsNull() && !local:
+	if addr.IsNull() && !local {
 		diags = providers.Errorf("Node without an address", fmt.Sprintf(
 			"%s has no address. Set address to the host's name or IP address, or connection = \"local\" for this machine.", req.Address))
-	case !addr.IsNull() && local && addr.IsKnown():
-		// An address of the local machine is what other nodes reach it by.
+	}
+	role := req.Config.GetAttr("role")
+	if role.IsNull() {
+		role = cty.UnknownVal(cty.String).RefineNotNull()
 	}
 	facts, ready := cty.UnknownVal(factsType).RefineNotNull(), cty.UnknownVal(cty.Bool).RefineNotNull()
 	if !providers.IsNull(req.Prior) {
 		if v := req.Prior.GetAttr("facts"); !v.IsNull() {
 			facts = v
 		}
+		if prior := req.Prior.GetAttr("role"); req.Config.GetAttr("role").IsNull() && !prior.IsNull() {
+			role = prior
+		}
 		if providers.Bool(req.Prior, "ready") {
 			ready = cty.True
 		}
 	}
 	return providers.PlanResponse{
-		Planned: providers.With(req.Config, map[string]cty.Value{"facts": facts, "ready": ready}),
+		Planned: providers.With(req.Config, map[string]cty.Value{"role": role, "facts": facts, "ready": ready}),
 		Diags:   diags,
 	}
 }
@@ -44,7 +48,7 @@ func (Kind) Machine(address string, value cty.Value) (providers.Machine, bool, h
 		return providers.Machine{}, false, nil
 	}
 	for name := range block.Attributes {
-		if name != "facts" && name != "ready" && !value.GetAttr(name).IsWhollyKnown() {
+		if !block.Attributes[name].Computed && !value.GetAttr(name).IsWhollyKnown() {
 			return providers.Machine{}, false, nil
 		}
 	}

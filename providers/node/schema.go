@@ -47,7 +47,7 @@ var block = &schema.Block{
 			Doc:      "\"ssh\" (default), or \"local\" for the machine that stowage runs on.",
 		},
 		"role": {
-			Type: cty.String, Optional: true, Replace: "a node keeps its role for life",
+			Type: cty.String, Optional: true, Computed: true, Replace: "a node keeps its role for life",
 			Validate: oneOf(api.RoleManager, api.RoleWorker),
 			Doc:      "\"manager\" holds the cluster's state, \"worker\" runs pods only. Default: worker; a lone node is the manager.",
 		},
