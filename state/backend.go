@@ -14,6 +14,8 @@ type Backend interface {
 	Previous() string
 	// Read returns what is stored; no lock is needed.
 	Read(ctx context.Context) (Stored, error)
+	// Holder tells who holds the lock, if anybody does.
+	Holder(ctx context.Context) (info LockInfo, held bool, err error)
 	// Lock takes the exclusive lock that every write needs. While another process
 	// holds it, Lock tries again for at most wait and then returns a *LockedError.
 	// The lock of a process that died is free.
@@ -32,8 +34,8 @@ type Session interface {
 	// the present one is still base (0: there is none); else it is ErrConflict. The
 	// present one becomes the newest of the earlier versions.
 	Replace(ctx context.Context, base uint64, next []byte) error
-	// StartJournal makes a journal that begins with header, durably. It is an error when there is one.
-	StartJournal(ctx context.Context, header []byte) (Log, error)
+	// StartJournal makes a journal that begins with head, atomically and durably. It is an error when there is one.
+	StartJournal(ctx context.Context, head []byte) (Log, error)
 	// DropJournal removes the journal, if there is one.
 	DropJournal(ctx context.Context) error
 	// Unlock gives the lock back. It may be called again.

@@ -8,12 +8,12 @@ import (
 
 // Sentinels, for errors.Is.
 var (
-	ErrConflict = errors.New("the state was written by somebody else meanwhile")
-	ErrDamaged  = errors.New("the state is damaged")
-	ErrForeign  = errors.New("the state has another lineage")
-	ErrNewer    = errors.New("the state was written by a newer version of stowage")
-	ErrKey      = errors.New("the state cannot be decrypted")
-	ErrLocked   = errors.New("the state is locked")
+	ErrConflict = errors.New("written by somebody else meanwhile")
+	ErrDamaged  = errors.New("damaged")
+	ErrForeign  = errors.New("of another lineage")
+	ErrNewer    = errors.New("written by a newer version of stowage")
+	ErrKey      = errors.New("no usable key")
+	ErrLocked   = errors.New("locked")
 )
 
 // LockedError says who holds the lock. errors.Is(err, ErrLocked) holds.

@@ -1,12 +1,37 @@
 package state
 
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"filippo.io/age"
+)
+
+// The environment variables that hold keys.
+const (
+	envKey        = "STOWAGE_AGE_KEY"
+	envKeyFile    = "STOWAGE_AGE_KEY_FILE"
+	envPassphrase = "STOWAGE_PASSPHRASE"
+)
+
 // Keyring finds the keys that encrypt states and saved plans. Safe for concurrent use.
 //
 // Identities, all that are found are tried: STOWAGE_AGE_KEY (an age identity),
-// STOWAGE_AGE_KEY_FILE, the per-user key file. Recipients, the first of: those of
-// the configuration, those of STOWAGE_AGE_KEY, those of STOWAGE_AGE_KEY_FILE,
-// STOWAGE_PASSPHRASE, the per-user key file, which is made at the first need.
-type Keyring struct{}
+// STOWAGE_AGE_KEY_FILE (a path), the per-user key file
+// $XDG_CONFIG_HOME/stowage/key.txt; for what a passphrase encrypted
+// STOWAGE_PASSPHRASE. Recipients, the first of: those of the configuration, those
+// of STOWAGE_AGE_KEY, those of STOWAGE_AGE_KEY_FILE, STOWAGE_PASSPHRASE, the
+// per-user key file, which is made at the first need.
+type Keyring struct {
+	o  KeyOptions
+	mu sync.Mutex // one goroutine makes the key file
+}
 
 // KeyOptions of NewKeyring.
 type KeyOptions struct {
@@ -17,12 +42,237 @@ type KeyOptions struct {
 }
 
 // NewKeyring makes a keyring; keys are looked for when one is needed.
-func NewKeyring(o KeyOptions) *Keyring { return nil }
+func NewKeyring(o KeyOptions) *Keyring {
+	if o.Getenv == nil {
+		o.Getenv = os.Getenv
+	}
+	if o.Notice == nil {
+		o.Notice = func(string) {}
+	}
+	return &Keyring{o: o}
+}
 
-// Seal encrypts plain (a saved plan) to the recipients; aad is authenticated
-// with it and must be given to Open again. The result carries its wrapped key.
-func (k *Keyring) Seal(plain, aad []byte) ([]byte, error) { return nil, nil }
+// Always reports whether the configuration asks for encryption, sensitive values or not.
+func (k *Keyring) Always() bool { return len(k.o.Recipients) > 0 }
 
-// Open decrypts what Seal made. A missing key is an ErrKey that names the
-// recipients and the sources tried; anything else is ErrDamaged.
-func (k *Keyring) Open(sealed, aad []byte) ([]byte, error) { return nil, nil }
+// source is a place where identities may be.
+type source struct {
+	name       string
+	identities []age.Identity
+	state      string // why there is none: not set, absent
+}
+
+// sources reads every place, most specific first.
+func (k *Keyring) sources() ([]source, error) {
+	env, err := k.envSource()
+	if err != nil {
+		return nil, err
+	}
+	file, err := k.envFileSource()
+	if err != nil {
+		return nil, err
+	}
+	user, err := k.userSource()
+	if err != nil {
+		return nil, err
+	}
+	return []source{env, file, user}, nil
+}
+
+func (k *Keyring) envSource() (source, error) {
+	s := source{name: envKey, state: "not set"}
+	text := k.o.Getenv(envKey)
+	if text == "" {
+		return s, nil
+	}
+	ids, err := age.ParseIdentities(strings.NewReader(text))
+	if err != nil {
+		// The parser's message may quote the key.
+		return s, fmt.Errorf("%w: %s does not hold an age identity (AGE-SECRET-KEY-1…)", ErrKey, envKey)
+	}
+	s.identities = ids
+	return s, nil
+}
+
+func (k *Keyring) envFileSource() (source, error) {
+	path := k.o.Getenv(envKeyFile)
+	if path == "" {
+		return source{name: envKeyFile, state: "not set"}, nil
+	}
+	s := source{name: envKeyFile + " (" + path + ")"}
+	ids, err := readIdentities(path)
+	if err != nil {
+		return s, fmt.Errorf("%w: %s: %w", ErrKey, envKeyFile, err)
+	}
+	s.identities = ids
+	return s, nil
+}
+
+func (k *Keyring) userSource() (source, error) {
+	path, err := k.userKeyFile()
+	if err != nil {
+		return source{name: "the per-user key file", state: "no home directory"}, nil
+	}
+	s := source{name: path, state: "absent"}
+	ids, err := readIdentities(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return s, fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	s.identities = ids
+	return s, nil
+}
+
+func readIdentities(path string) ([]age.Identity, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the key file: %w", err)
+	}
+	defer f.Close()
+	ids, err := age.ParseIdentities(f)
+	if err != nil {
+		return nil, fmt.Errorf("the key file %s does not hold age identities (AGE-SECRET-KEY-1…)", path)
+	}
+	return ids, nil
+}
+
+// identities are all that can open an envelope, and what was looked at.
+func (k *Keyring) identities(passphrase bool) (ids []age.Identity, tried []string, err error) {
+	if passphrase {
+		text := k.o.Getenv(envPassphrase)
+		if text == "" {
+			return nil, []string{envPassphrase + " (not set)"}, nil
+		}
+		id, err := age.NewScryptIdentity(text)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%w: %s: %w", ErrKey, envPassphrase, err)
+		}
+		id.SetMaxWorkFactor(scryptMaxWork)
+		return []age.Identity{id}, []string{envPassphrase}, nil
+	}
+	sources, err := k.sources()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, s := range sources {
+		name := s.name
+		if len(s.identities) == 0 {
+			name += " (" + s.state + ")"
+		}
+		tried = append(tried, name)
+		ids = append(ids, s.identities...)
+	}
+	return ids, tried, nil
+}
+
+// recipients are those that new data is encrypted to, with their names.
+func (k *Keyring) recipients() ([]age.Recipient, []string, error) {
+	if len(k.o.Recipients) > 0 {
+		return k.configured()
+	}
+	sources, err := k.sources()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, s := range sources[:2] {
+		if len(s.identities) > 0 {
+			return recipientsOf(s)
+		}
+	}
+	if text := k.o.Getenv(envPassphrase); text != "" {
+		r, err := age.NewScryptRecipient(text)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%w: %s: %w", ErrKey, envPassphrase, err)
+		}
+		return []age.Recipient{r}, []string{passphraseRecipient}, nil
+	}
+	user, err := k.userKey()
+	if err != nil {
+		return nil, nil, err
+	}
+	return recipientsOf(user)
+}
+
+// configured are the configuration's recipients. One of them must be ours: else
+// the next run could not read what this one writes.
+func (k *Keyring) configured() ([]age.Recipient, []string, error) {
+	names := slices.Clone(k.o.Recipients)
+	slices.Sort(names)
+	names = slices.Compact(names)
+	recipients, err := age.ParseRecipients(strings.NewReader(strings.Join(names, "\n")))
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: encryption recipients %s: %w", ErrKey, quoteList(names), err)
+	}
+	sources, err := k.sources()
+	if err != nil {
+		return nil, nil, err
+	}
+	var tried []string
+	for _, s := range sources {
+		tried = append(tried, s.name)
+		_, own, err := recipientsOf(s)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, name := range own {
+			if slices.Contains(names, name) {
+				return recipients, names, nil
+			}
+		}
+	}
+	return nil, nil, fmt.Errorf("%w: none in %s belongs to the configured recipients %s, so the next run could not "+
+		"read what this one writes; add your recipient, or set %s", ErrKey, strings.Join(tried, ", "), quoteList(names), envKey)
+}
+
+func recipientsOf(s source) ([]age.Recipient, []string, error) {
+	var rs []age.Recipient
+	var names []string
+	for _, id := range s.identities {
+		switch id := id.(type) {
+		case *age.X25519Identity:
+			rs, names = append(rs, id.Recipient()), append(names, id.Recipient().String())
+		case *age.HybridIdentity:
+			rs, names = append(rs, id.Recipient()), append(names, id.Recipient().String())
+		default:
+			return nil, nil, fmt.Errorf("%w: %s holds an identity of a kind that stowage cannot encrypt to", ErrKey, s.name)
+		}
+	}
+	return rs, names, nil
+}
+
+// changed reports whether the configuration names other recipients than those of h.
+func (k *Keyring) changed(h EnvelopeHeader) bool {
+	if !k.Always() {
+		return false
+	}
+	want, have := slices.Clone(k.o.Recipients), slices.Clone(h.Recipients)
+	slices.Sort(want)
+	slices.Sort(have)
+	return !slices.Equal(slices.Compact(want), slices.Compact(have))
+}
+
+func (k *Keyring) userKeyFile() (string, error) {
+	dir := k.o.Getenv("XDG_CONFIG_HOME")
+	if dir == "" {
+		home := k.o.Getenv("HOME")
+		if home == "" {
+			return "", errors.New("neither XDG_CONFIG_HOME nor HOME is set")
+		}
+		dir = filepath.Join(home, ".config")
+	}
+	return filepath.Join(dir, "stowage", "key.txt"), nil
+}
+
+func keyError(recipients, tried []string) error {
+	return fmt.Errorf("%w: it is encrypted to %s, and no key for that was found in %s",
+		ErrKey, quoteList(recipients), strings.Join(tried, ", "))
+}
+
+func quoteList(names []string) string {
+	if len(names) == 0 {
+		return "nobody"
+	}
+	return strings.Join(names, ", ")
+}

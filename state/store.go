@@ -2,6 +2,12 @@ package state
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
 	"time"
 )
 
@@ -9,8 +15,7 @@ import (
 // encryption and the journal. Safe for concurrent use.
 type Store struct {
 	backend Backend
-	keys    *Keyring
-	version string
+	o       Options
 }
 
 // Options of NewStore.
@@ -24,96 +29,194 @@ type Options struct {
 }
 
 // NewStore makes a store over a backend; nothing is read yet.
-func NewStore(b Backend, o Options) *Store { return nil }
+func NewStore(b Backend, o Options) *Store {
+	if o.Keys == nil {
+		o.Keys = NewKeyring(KeyOptions{})
+	}
+	return &Store{backend: b, o: o}
+}
 
-// Loaded is a state as it is now: the snapshot with the journal of an apply that
-// did not end (or is under way) replayed on it.
+// Loaded is a state as it is now: the snapshot with the journal of an operation
+// that did not end (or is under way) replayed on it.
 type Loaded struct {
 	// State is never nil: without a stored one it is New(). Instances are shared: do not change them.
 	State *State
 	// Exists is false when nothing is stored yet. Only then may the caller replace
-	// State.Lineage and State.HashKey (by those of a saved plan) before Begin.
+	// State.Lineage (by that of a saved plan) before Begin.
 	Exists bool
-	// Encrypted tells whether what is stored is encrypted.
+	// Encrypted tells whether what is stored is encrypted. A state that is not has
+	// no stored HashKey: State.HashKey is then a fresh one, which the caller may
+	// replace (by that of a saved plan) before Begin.
 	Encrypted bool
-	// Interrupted tells of an apply that did not end; nil when the last one did.
+	// Interrupted tells of an operation that did not end; nil when the last one did.
 	Interrupted *Interrupted
+
+	envelope *Envelope
+	journal  string // ID of the journal that was replayed
+	stored   uint64 // serial of the snapshot, 0 when there is none
 }
 
-// Interrupted describes an apply that was cut off, or that runs right now if the lock is held.
+// Interrupted describes an operation that was cut off, or that runs right now.
 type Interrupted struct {
-	Operation string // apply, destroy
-	Plan      string // its id
-	Started   time.Time
-	By        string // user@host
-	PID       int
-	Done      []string // addresses finished, in the order of finishing
-	Underway  []string // addresses begun and not known to be finished, sorted
+	Operation string    `json:"operation"` // apply, destroy
+	Plan      string    `json:"plan,omitempty"`
+	Started   time.Time `json:"started"`
+	By        string    `json:"by"` // user@host
+	PID       int       `json:"pid"`
+	// Running: the operation's process lives and holds the lock.
+	Running  bool     `json:"-"`
+	Done     []string `json:"-"`        // addresses finished, in the order of finishing
+	Underway []string `json:"underway"` // addresses begun and not known to be finished, sorted
 }
 
 // Load reads the state without a lock. Errors are ErrDamaged, ErrForeign,
 // ErrNewer, ErrKey (errors.Is), or the backend's.
-func (s *Store) Load(ctx context.Context) (*Loaded, error) { return nil, nil }
+func (s *Store) Load(ctx context.Context) (*Loaded, error) {
+	// Between reading the snapshot and the journal another process may end its
+	// operation and begin the next: the pair then does not fit, and is read again.
+	for try := 0; ; try++ {
+		l, err := s.read(ctx)
+		if errors.Is(err, errMismatch) && try < 5 {
+			continue
+		}
+		if err != nil {
+			return nil, s.explain(err)
+		}
+		return l, nil
+	}
+}
 
-// Lock takes the exclusive lock for an operation (apply, destroy), waiting for at most wait.
+// errMismatch: the journal continues another snapshot than the one that was read.
+var errMismatch = errors.New("the journal and the state do not belong together")
+
+func (s *Store) read(ctx context.Context) (*Loaded, error) {
+	stored, err := s.backend.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l := &Loaded{}
+	var head snapshotHeader
+	if stored.Snapshot == nil {
+		l.State = New()
+	} else {
+		snap, err := decodeSnapshot(stored.Snapshot, s.o.Keys)
+		if err != nil {
+			return nil, err
+		}
+		head = snap.header
+		l.State, l.envelope, l.Interrupted = snap.state, snap.envelope, snap.interrupted
+		l.Exists, l.stored = true, head.Serial
+	}
+	if stored.Journal != nil {
+		if err := s.replay(ctx, l, head, stored.Journal); err != nil {
+			return nil, err
+		}
+	}
+	if want := s.o.Lineage; want != "" && l.Exists && l.State.Lineage != want {
+		return nil, fmt.Errorf("%w: its lineage is %s, expected was %s: it belongs to something else", ErrForeign, l.State.Lineage, want)
+	}
+	l.Encrypted = l.envelope != nil
+	if l.State.HashKey == nil {
+		l.State.HashKey = newHashKey()
+	}
+	return l, nil
+}
+
+// replay brings l up to the end of the journal, unless that was merged already.
+func (s *Store) replay(ctx context.Context, l *Loaded, head snapshotHeader, data []byte) error {
+	j, err := parseJournal(data)
+	if err != nil {
+		return err
+	}
+	h := j.header
+	switch {
+	case l.Exists && h.Lineage != head.Lineage:
+		return fmt.Errorf("%w: its journal has the lineage %s, the state %s", ErrForeign, h.Lineage, head.Lineage)
+	case l.Exists && h.ID == head.Merged:
+		return nil // the crash was between writing the snapshot and removing the journal
+	case h.Base != l.stored:
+		return fmt.Errorf("%w: the journal continues serial %d, the state has %d; %w: put the state with serial %d back, "+
+			"or move the journal away to give up what it records", ErrDamaged, h.Base, l.stored, errMismatch, h.Base)
+	}
+	if !l.Exists {
+		l.State.Lineage, l.Exists = h.Lineage, true
+	}
+	l.State, l.envelope, l.Interrupted, err = replayJournal(l.State, l.envelope, j, s.o.Keys)
+	if err != nil {
+		return err
+	}
+	l.journal = h.ID
+	_, held, err := s.backend.Holder(ctx)
+	l.Interrupted.Running = held
+	return err
+}
+
+// explain adds where the state is, and where its earlier versions are.
+func (s *Store) explain(err error) error {
+	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrForeign) || errors.Is(err, ErrNewer) {
+		return fmt.Errorf("the state %s is refused: %w; earlier versions are in %s", s.backend.Location(), err, s.backend.Previous())
+	}
+	return fmt.Errorf("the state %s: %w", s.backend.Location(), err)
+}
+
+// Lock takes the exclusive lock for an operation (apply, destroy), waiting for
+// at most wait. A lock that stays held is a *LockedError.
 func (s *Store) Lock(ctx context.Context, operation string, wait time.Duration) (*Locked, error) {
-	return nil, nil
+	info := LockInfo{ID: randomID(), Operation: operation, Who: whoami(), PID: os.Getpid(),
+		Created: time.Now().UTC().Truncate(time.Second), Path: s.backend.Location()}
+	session, err := s.backend.Lock(ctx, info, wait)
+	if err != nil {
+		return nil, err
+	}
+	return &Locked{store: s, session: session, info: info}, nil
 }
-
-// Locked is a store that this process may write to.
-type Locked struct{}
-
-// Load is Store.Load; nobody else writes after it until Unlock.
-func (l *Locked) Load(ctx context.Context) (*Loaded, error) { return nil, nil }
-
-// Begin starts the journal of an operation on what Locked.Load returned. The
-// journal of an interrupted operation is folded into the snapshot first.
-func (l *Locked) Begin(ctx context.Context, base *Loaded, op Operation) (*Journal, error) {
-	return nil, nil
-}
-
-// Write replaces the whole state, without a journal; Serial of next is set. The
-// present state must still be base. It is for commands that edit the state.
-func (l *Locked) Write(ctx context.Context, base *Loaded, next *State) error { return nil }
-
-// Unlock gives the lock back. It may be called again.
-func (l *Locked) Unlock() error { return nil }
-
-// Operation is what a journal records.
-type Operation struct {
-	Name string // apply, destroy
-	Plan string // id of the plan
-}
-
-// Journal records an operation's finished steps. Every method that records
-// returns when the record is durable; records of many goroutines share one
-// flush. After an error every later call returns it too. Safe for concurrent use.
-type Journal struct{}
-
-// Begin says that an action on address starts: until Done or Fail it is under way.
-func (j *Journal) Begin(address, action string) error { return nil }
-
-// Done records the result of address: the new instance, or nil when it is gone.
-func (j *Journal) Done(address string, result *Instance) error { return nil }
-
-// Fail says that the action on address ended without a result; what is recorded of it stays.
-func (j *Journal) Fail(address string) error { return nil }
-
-// SetOutputs records all output values.
-func (j *Journal) SetOutputs(outputs map[string]*Output) error { return nil }
-
-// SetClusterID records the cluster's ID.
-func (j *Journal) SetClusterID(id string) error { return nil }
-
-// State is a copy of the state with everything recorded so far. Its instances are shared.
-func (j *Journal) State() *State { return nil }
-
-// Close ends the operation: the snapshot is written, then the journal removed.
-// Also after failed steps. A crash in between loses nothing.
-func (j *Journal) Close(ctx context.Context) (*State, error) { return nil, nil }
-
-// Leave closes the journal without ending the operation, as a crash would: the next Load tells of it.
-func (j *Journal) Leave() error { return nil }
 
 // New is a state with a random lineage and hash key, serial 0 and nothing in it.
-func New() *State { return nil }
+func New() *State {
+	return &State{Lineage: randomID(), HashKey: newHashKey(),
+		Instances: map[string]*Instance{}, Outputs: map[string]*Output{}}
+}
+
+// Sensitive reports whether anything in the state is sensitive: it is then encrypted.
+func (s *State) Sensitive() bool {
+	for _, i := range s.Instances {
+		if len(i.Sensitive) > 0 {
+			return true
+		}
+	}
+	return sensitiveOutput(s.Outputs)
+}
+
+func sensitiveOutput(outputs map[string]*Output) bool {
+	for _, o := range outputs {
+		if o.Sensitive {
+			return true
+		}
+	}
+	return false
+}
+
+func newHashKey() []byte {
+	b := make([]byte, 32)
+	rand.Read(b)
+	return b
+}
+
+func randomID() string {
+	b := make([]byte, 16)
+	rand.Read(b)
+	return hex.EncodeToString(b)
+}
+
+// whoami is user@host.
+func whoami() string {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return name + "@" + host
+}

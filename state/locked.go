@@ -1,0 +1,124 @@
+package state
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"time"
+)
+
+// Locked is a store that this process may write to.
+type Locked struct {
+	store   *Store
+	session Session
+	info    LockInfo
+}
+
+// Load is Store.Load; nobody else writes after it until Unlock.
+func (l *Locked) Load(ctx context.Context) (*Loaded, error) { return l.store.Load(ctx) }
+
+// Operation is what a journal records.
+type Operation struct {
+	Name string // apply, destroy
+	Plan string // id of the plan
+	// Sensitive: something sensitive will be recorded. The key is then looked for
+	// (or made) by Begin, before anything is done whose result could not be kept.
+	Sensitive bool
+}
+
+// Begin starts the journal of an operation on what Locked.Load returned; base
+// is not to be used again. The journal of an interrupted operation is folded
+// into the snapshot first, and what it left under way is carried over.
+func (l *Locked) Begin(ctx context.Context, base *Loaded, op Operation) (*Journal, error) {
+	if err := l.fold(ctx, base); err != nil {
+		return nil, l.store.explain(err)
+	}
+	e, err := l.envelope(base.envelope, base.envelope != nil || op.Sensitive)
+	if err != nil {
+		return nil, l.store.explain(err)
+	}
+	s := *base.State
+	s.Instances = maps.Clone(base.State.Instances)
+	h := journalHeader{FormatVersion: FormatVersion, ID: randomID(), Lineage: s.Lineage, Base: base.stored,
+		StowageVersion: l.store.o.Version, Operation: op.Name, Plan: op.Plan,
+		Who: whoami(), PID: os.Getpid(), Started: time.Now().UTC().Truncate(time.Second)}
+	j := newJournal(l, &s, h)
+	if err := j.start(ctx, e, base.Interrupted); err != nil {
+		return nil, l.store.explain(err)
+	}
+	return j, nil
+}
+
+// fold writes the replayed state as a snapshot and removes the journal, or
+// removes one that a snapshot contains already.
+func (l *Locked) fold(ctx context.Context, base *Loaded) error {
+	if base.journal != "" {
+		in := base.Interrupted
+		if len(in.Underway) == 0 {
+			in = nil
+		}
+		if err := l.replace(ctx, base, base.State, in, base.journal); err != nil {
+			return err
+		}
+		base.journal = ""
+	}
+	return l.session.DropJournal(ctx)
+}
+
+// replace stores next on top of what base stands on, and makes base stand on it.
+func (l *Locked) replace(ctx context.Context, base *Loaded, next *State, in *Interrupted, merged string) error {
+	e, err := l.envelope(base.envelope, next.Sensitive())
+	if err != nil {
+		return err
+	}
+	next.StowageVersion = l.store.o.Version
+	data, err := encodeSnapshot(next, in, merged, e)
+	if err != nil {
+		return err
+	}
+	if err := l.session.Replace(ctx, base.stored, data); err != nil {
+		return err
+	}
+	base.envelope, base.stored = e, next.Serial
+	return nil
+}
+
+// envelope is the one to encrypt with from now on: nil where nothing needs it.
+func (l *Locked) envelope(e *Envelope, needed bool) (*Envelope, error) {
+	keys := l.store.o.Keys
+	if !needed && !keys.Always() {
+		return nil, nil
+	}
+	if e != nil && !keys.changed(e.header) {
+		return e, nil
+	}
+	return keys.NewEnvelope()
+}
+
+// Write replaces the whole state, without a journal; next.Serial is set. The
+// present state must still be base. It is for commands that edit the state.
+func (l *Locked) Write(ctx context.Context, base *Loaded, next *State) error {
+	if next.Lineage != base.State.Lineage {
+		return fmt.Errorf("the state %s: %w: %s cannot replace %s", l.store.backend.Location(), ErrForeign, next.Lineage, base.State.Lineage)
+	}
+	for _, i := range next.Instances {
+		if err := checkInstance(i); err != nil {
+			return err
+		}
+	}
+	if err := l.fold(ctx, base); err != nil {
+		return l.store.explain(err)
+	}
+	if next.HashKey == nil {
+		next.HashKey = base.State.HashKey
+	}
+	next.Serial = base.stored + 1
+	if err := l.replace(ctx, base, next, base.Interrupted, ""); err != nil {
+		return l.store.explain(err)
+	}
+	return nil
+}
+
+// Unlock gives the lock back. It may be called again.
+func (l *Locked) Unlock() error { return l.session.Unlock() }
