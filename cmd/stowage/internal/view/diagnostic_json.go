@@ -1,6 +1,8 @@
 package view
 
 import (
+	"io"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hcled"
 )
@@ -46,4 +48,24 @@ func DiagnosticsJSON(diags hcl.Diagnostics, files map[string]*hcl.File) []Diagno
 		out = append(out, j)
 	}
 	return out
+}
+
+// ValidationJSON writes the result of validate.
+func ValidationJSON(w io.Writer, diags hcl.Diagnostics, files map[string]*hcl.File) error {
+	list := DiagnosticsJSON(diags, files)
+	out := struct {
+		FormatVersion string       `json:"format_version"`
+		Valid         bool         `json:"valid"`
+		Errors        int          `json:"error_count"`
+		Warnings      int          `json:"warning_count"`
+		Diagnostics   []Diagnostic `json:"diagnostics"`
+	}{FormatVersion: "1.0", Valid: !diags.HasErrors(), Diagnostics: list}
+	for _, d := range list {
+		if d.Severity == "error" {
+			out.Errors++
+		} else {
+			out.Warnings++
+		}
+	}
+	return writeJSON(w, out)
 }

@@ -38,6 +38,9 @@ func (v View) paint(color, text string) string {
 // Bold emphasises text where the terminal can.
 func (v View) Bold(text string) string { return v.paint("bold", text) }
 
+// Success emphasises good news.
+func (v View) Success(text string) string { return v.paint("green", text) }
+
 // wrap breaks text into lines of at most width columns at spaces. Lines that
 // begin with a space are code or lists and stay as they are.
 func wrap(text string, width int) string {

@@ -1,0 +1,215 @@
+package cli
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stowage-iac/stowage/lang"
+)
+
+// Flags are a command's flags. One or two dashes are the same, and they may
+// stand anywhere among the arguments.
+type Flags struct {
+	set  *flag.FlagSet
+	list []*described
+}
+
+type described struct {
+	name, value, doc string
+	isBool           bool
+	files            string // glob that completes its value
+	hidden           bool
+}
+
+func newFlags(name string) *Flags {
+	set := flag.NewFlagSet(name, flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	return &Flags{set: set}
+}
+
+// Bool declares -name.
+func (f *Flags) Bool(name string, value bool, doc string) *bool {
+	d := &described{name: name, doc: doc, isBool: true}
+	if value {
+		d.value = "false"
+	}
+	f.list = append(f.list, d)
+	return f.set.Bool(name, value, doc)
+}
+
+// String declares -name=VALUE. placeholder stands for the value in the help.
+func (f *Flags) String(name, placeholder, value, doc string) *string {
+	f.list = append(f.list, &described{name: name, value: placeholder, doc: doc})
+	return f.set.String(name, value, doc)
+}
+
+// File is String for a path; glob completes it.
+func (f *Flags) File(name, placeholder, glob, doc string) *string {
+	s := f.String(name, placeholder, "", doc)
+	f.list[len(f.list)-1].files = glob
+	return s
+}
+
+// Int declares -name=N, a whole number of at least one.
+func (f *Flags) Int(name string, value int, doc string) *int {
+	n := &number{value}
+	f.list = append(f.list, &described{name: name, value: "N", doc: doc})
+	f.set.Var(n, name, doc)
+	return &n.n
+}
+
+// Duration declares -name=DURATION.
+func (f *Flags) Duration(name string, value time.Duration, doc string) *time.Duration {
+	d := &duration{value}
+	f.list = append(f.list, &described{name: name, value: "DURATION", doc: doc})
+	f.set.Var(d, name, doc)
+	return &d.d
+}
+
+// Func declares -name=VALUE that may be given several times.
+func (f *Flags) Func(name, placeholder, glob, doc string, set func(string) error) {
+	f.list = append(f.list, &described{name: name, value: placeholder, doc: doc, files: glob})
+	f.set.Func(name, doc, set)
+}
+
+// common declares the flags that every command takes.
+func (f *Flags) common(t *Terminal) {
+	f.list = append(f.list, &described{name: "no-color", isBool: true, hidden: true})
+	f.set.BoolFunc("no-color", "", func(string) error { t.NoColor(); return nil })
+	if f.set.Lookup("input") == nil {
+		f.list = append(f.list, &described{name: "input", value: "false", isBool: true, hidden: true})
+		f.set.BoolVar(&t.Input, "input", t.Input, "")
+	}
+}
+
+// help lists the flags, sorted.
+func (f *Flags) help() string {
+	list := append([]*described{}, f.list...)
+	sort.Slice(list, func(i, j int) bool { return list[i].name < list[j].name })
+	var b strings.Builder
+	for _, d := range list {
+		if d.hidden {
+			continue
+		}
+		text := "-" + d.name
+		if d.value != "" {
+			text += "=" + d.value
+		}
+		if len(text) > 22 {
+			fmt.Fprintf(&b, "  %s\n%s", text, indent(d.doc, 26))
+			continue
+		}
+		fmt.Fprintf(&b, "  %-22s  %s", text, strings.TrimLeft(indent(d.doc, 26), " "))
+	}
+	return b.String()
+}
+
+// indent wraps text at 80 columns, each line behind n spaces.
+func indent(text string, n int) string {
+	var b strings.Builder
+	line := ""
+	for _, w := range strings.Fields(text) {
+		if line != "" && n+len(line)+1+len(w) > 80 {
+			b.WriteString(strings.Repeat(" ", n) + line + "\n")
+			line = ""
+		}
+		line = strings.TrimPrefix(line+" "+w, " ")
+	}
+	b.WriteString(strings.Repeat(" ", n) + line + "\n")
+	return b.String()
+}
+
+// parse sets the flags among args and returns the others. Errors are for one line.
+func (f *Flags) parse(args []string) (rest []string, err error) {
+	for len(args) > 0 {
+		arg := args[0]
+		args = args[1:]
+		if arg == "--" {
+			return append(rest, args...), nil
+		}
+		if len(arg) < 2 || arg[0] != '-' {
+			rest = append(rest, arg)
+			continue
+		}
+		name, value, given := strings.Cut(strings.TrimPrefix(arg[1:], "-"), "=")
+		fl := f.set.Lookup(name)
+		if fl == nil {
+			return nil, fmt.Errorf("unknown flag -%s%s", name, didYouMean(name, f.names(), "-"))
+		}
+		b, ok := fl.Value.(interface{ IsBoolFlag() bool })
+		switch isBool := ok && b.IsBoolFlag(); {
+		case given:
+		case isBool:
+			value = "true"
+		case len(args) == 0:
+			return nil, fmt.Errorf("flag -%s needs a value", name)
+		default:
+			value, args = args[0], args[1:]
+		}
+		if err := f.set.Set(name, value); err != nil {
+			return nil, fmt.Errorf("invalid value %q of flag -%s: %s", value, name, reason(err))
+		}
+	}
+	return rest, nil
+}
+
+// reason is what flag's own types say of a value, without their internals.
+func reason(err error) string {
+	if strings.Contains(err.Error(), "parse error") || strings.Contains(err.Error(), "invalid boolean value") {
+		return "it is true or false"
+	}
+	return err.Error()
+}
+
+func (f *Flags) names() []string {
+	var names []string
+	for _, d := range f.list {
+		names = append(names, d.name)
+	}
+	return append(names, "help")
+}
+
+func didYouMean(typed string, among []string, prefix string) string {
+	if s := lang.Suggest(typed, among); s != "" {
+		return fmt.Sprintf("; did you mean %s?", quoteUnlessFlag(prefix+s, prefix))
+	}
+	return ""
+}
+
+func quoteUnlessFlag(s, prefix string) string {
+	if prefix != "" {
+		return s
+	}
+	return strconv.Quote(s)
+}
+
+type number struct{ n int }
+
+func (n *number) String() string { return strconv.Itoa(n.n) }
+
+func (n *number) Set(s string) error {
+	v, err := strconv.Atoi(s)
+	if err != nil || v < 1 {
+		return fmt.Errorf("it is a whole number of at least 1")
+	}
+	n.n = v
+	return nil
+}
+
+type duration struct{ d time.Duration }
+
+func (d *duration) String() string { return d.d.String() }
+
+func (d *duration) Set(s string) error {
+	v, err := time.ParseDuration(s)
+	if err != nil || v < 0 {
+		return fmt.Errorf("it is a duration like 30s or 5m")
+	}
+	d.d = v
+	return nil
+}

@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Interrupts turns signals into two contexts. soft ends with the first SIGINT or
+// SIGTERM: running steps finish and nothing new starts. hard ends with the
+// second: everything stops as soon as it can, and after grace the process ends,
+// whatever it does, with exit code Interrupted. tell is called at the first and
+// at the second. Call release when the command is done.
+func Interrupts(ctx context.Context, grace time.Duration, tell func(second bool)) (soft, hard context.Context, release func()) {
+	hard, stopNow := context.WithCancel(ctx)
+	soft, stop := context.WithCancel(hard)
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		for n := 1; ; n++ {
+			select {
+			case <-done:
+				return
+			case <-signals:
+			}
+			switch n {
+			case 1:
+				stop()
+				tell(false)
+			case 2:
+				stopNow()
+				tell(true)
+				time.AfterFunc(grace, func() { exit(Interrupted) })
+			default:
+				exit(Interrupted)
+			}
+		}
+	}()
+	var once sync.Once
+	return soft, hard, func() {
+		once.Do(func() {
+			signal.Stop(signals)
+			close(done)
+			stop()
+			stopNow()
+		})
+	}
+}
+
+var (
+	atExitMu sync.Mutex
+	atExit   []func()
+)
+
+// AtExit registers f to be run before a forced end of the process, for example
+// to give the terminal its cursor back.
+func AtExit(f func()) {
+	atExitMu.Lock()
+	defer atExitMu.Unlock()
+	atExit = append(atExit, f)
+}
+
+func exit(code int) {
+	atExitMu.Lock()
+	for _, f := range atExit {
+		f()
+	}
+	os.Exit(code)
+}

@@ -1,0 +1,27 @@
+// Package command is the explicit list of the commands. Each has a folder below.
+package command
+
+import (
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/completion"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/format"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/functions"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/kinds"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/validate"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/version"
+)
+
+// App is the program with all its commands.
+func App() *cli.App {
+	return &cli.App{
+		Version: version.Read().String(),
+		Commands: []*cli.Command{
+			completion.Command(),
+			format.Command(),
+			functions.Command(),
+			kinds.Command(),
+			validate.Command(),
+			version.Command(),
+		},
+	}
+}

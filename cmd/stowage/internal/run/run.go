@@ -1,0 +1,173 @@
+// Package run is what the commands have in common: it loads the configuration,
+// opens the state, makes and applies plans, and hands everything to the view.
+// The order of things is that of DESIGN.md, "One apply".
+package run
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/stowage-iac/stowage/api"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/view"
+	"github.com/stowage-iac/stowage/lang"
+	"github.com/stowage-iac/stowage/lang/schema"
+	"github.com/stowage-iac/stowage/providers"
+	"github.com/stowage-iac/stowage/providers/registry"
+	"github.com/stowage-iac/stowage/state"
+	"github.com/stowage-iac/stowage/state/local"
+)
+
+// DefaultState is the state's file when the configuration names none.
+const DefaultState = "stowage.state.json"
+
+// Run is one run of a command in the working directory.
+type Run struct {
+	T       *cli.Terminal
+	Kinds   map[string]providers.Kind
+	Schemas map[string]*schema.Block
+
+	files map[string]*hcl.File // for snippets
+}
+
+// New begins a run.
+func New(t *cli.Terminal) *Run {
+	r := &Run{T: t, Kinds: registry.Kinds(), Schemas: map[string]*schema.Block{}, files: map[string]*hcl.File{}}
+	for name, k := range r.Kinds {
+		r.Schemas[name] = k.Schema()
+	}
+	return r
+}
+
+// Out and Err are how to render on standard output and standard error.
+func (r *Run) Out() view.View { return view.View{Color: r.T.OutColor(), Schemas: r.Schemas} }
+
+// Err is how to render on standard error.
+func (r *Run) Err() view.View {
+	return view.View{Color: r.T.ErrColor(), Width: r.T.ErrWidth(), Schemas: r.Schemas}
+}
+
+// Files are the configuration's files that were loaded, for snippets.
+func (r *Run) Files() map[string]*hcl.File { return r.files }
+
+// Sources adds files that are not on disk, for snippets.
+func (r *Run) Sources(files map[string][]byte) {
+	for name, src := range files {
+		f, _ := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+		r.files[name] = f
+	}
+}
+
+// Report writes diagnostics and reports whether there is an error among them.
+func (r *Run) Report(diags hcl.Diagnostics) bool {
+	if len(diags) > 0 {
+		r.Err().Diagnostics(r.T.Err, diags, r.files)
+	}
+	return diags.HasErrors()
+}
+
+// Fail writes an error and returns the exit code.
+func (r *Run) Fail(summary string, err error) int {
+	r.Report(Diagnose(summary, err))
+	return cli.Failed
+}
+
+// Note writes a note on standard error.
+func (r *Run) Note(text string) {
+	fmt.Fprintf(r.T.Err, "%s %s\n\n", r.Err().Bold("Note:"), text)
+}
+
+// Diagnose makes a diagnostic of an error. Those of the state have summaries of their own.
+func Diagnose(summary string, err error) hcl.Diagnostics {
+	for _, s := range []struct {
+		is      error
+		summary string
+	}{
+		{state.ErrLocked, "The state is locked"},
+		{state.ErrDamaged, "The state is damaged"},
+		{state.ErrForeign, "The state has another lineage"},
+		{state.ErrNewer, "The state was written by a newer version"},
+		{state.ErrKey, "The state cannot be decrypted"},
+		{state.ErrConflict, "The state has changed"},
+	} {
+		if errors.Is(err, s.is) {
+			summary = s.summary
+			break
+		}
+	}
+	return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: summary, Detail: sentence(err.Error())}}
+}
+
+// sentence makes a sentence of an error's text. A first word that may be a name stays as it is.
+func sentence(s string) string {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return s
+	}
+	first, _, _ := strings.Cut(s, " ")
+	if strings.Trim(first, "abcdefghijklmnopqrstuvwxyz") == "" && first != s {
+		s = strings.ToUpper(s[:1]) + s[1:]
+	}
+	if !strings.ContainsAny(s[len(s)-1:], ".!?:)") && !strings.Contains(s, "\n") {
+		s += "."
+	}
+	return s
+}
+
+// Load loads the configuration of the working directory.
+func (r *Run) Load() (*lang.Config, hcl.Diagnostics) {
+	return r.LoadFiles(nil)
+}
+
+// LoadFiles loads a configuration from a snapshot of its files; nil reads the directory.
+func (r *Run) LoadFiles(files map[string][]byte) (*lang.Config, hcl.Diagnostics) {
+	cfg, diags := lang.Load(".", lang.Options{
+		Schemas: r.Schemas, Later: registry.Later(), Version: api.StowageVersion, Files: files,
+	})
+	for name, f := range cfg.Files {
+		r.files[name] = f
+	}
+	return cfg, diags
+}
+
+// Keys are the keys of the state and of saved plans.
+func (r *Run) Keys(cfg *lang.Config) *state.Keyring {
+	o := state.KeyOptions{Getenv: r.T.Getenv, Notice: r.Note}
+	if e := cfg.Settings.Encryption; e != nil {
+		o.Recipients = e.Recipients
+	}
+	return state.NewKeyring(o)
+}
+
+// Store is the state that a configuration names.
+func (r *Run) Store(cfg *lang.Config) *state.Store {
+	path := cfg.Settings.Backend.Path
+	if path == "" {
+		path = DefaultState
+	}
+	return state.NewStore(local.New(path), state.Options{Keys: r.Keys(cfg), Version: api.StowageVersion})
+}
+
+// Stored is the store for commands that only look at the state: they work beside
+// a configuration that has errors, as long as it says where the state is.
+func (r *Run) Stored() (*state.Store, hcl.Diagnostics) {
+	if files, _ := filepath.Glob("*.stowage.hcl"); len(files) == 0 {
+		if _, err := os.Stat(DefaultState); err != nil {
+			dir, _ := os.Getwd()
+			return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Nothing here",
+				Detail: fmt.Sprintf("The directory %s has neither a configuration (*.stowage.hcl) nor a state (%s). Change to the configuration's directory, or name it with -chdir=DIR before the command.", dir, DefaultState)}}
+		}
+		return r.Store(&lang.Config{}), nil
+	}
+	cfg, diags := r.Load()
+	if diags.HasErrors() && cfg.Settings.Range == (hcl.Range{}) {
+		return nil, diags
+	}
+	return r.Store(cfg), nil
+}
