@@ -1,0 +1,212 @@
+package statetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stowage-iac/stowage/state"
+)
+
+// Run checks that a backend keeps its contract. open gives backends for the same
+// empty state, as several processes would have.
+func Run(t *testing.T, open func(t *testing.T) func() state.Backend) {
+	for name, test := range map[string]func(*testing.T, func() state.Backend){
+		"nothing is stored at first":              testEmpty,
+		"what was replaced is read":               testReplace,
+		"a wrong base serial loses":               testConflict,
+		"a journal grows and goes":                testJournal,
+		"one holder at a time, and it has a name": testLock,
+		"a waiting one gets the lock":             testWait,
+		"twenty writers lose nothing":             testWriters,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+	}
+}
+
+var info = state.LockInfo{ID: "1", Operation: "apply", Who: "ann@desk", PID: 7, Created: time.Unix(1_700_000_000, 0).UTC(), Path: "x"}
+
+// snapshot is the least that a backend must understand: a header line.
+func snapshot(serial uint64) []byte {
+	return fmt.Appendf(nil, "{\"format_version\":1,\"lineage\":\"l\",\"serial\":%d,\n\"x\":1}\n", serial)
+}
+
+func lock(t *testing.T, b state.Backend) state.Session {
+	t.Helper()
+	s, err := b.Lock(t.Context(), info, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Unlock() })
+	return s
+}
+
+func read(t *testing.T, b state.Backend) state.Stored {
+	t.Helper()
+	stored, err := b.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stored
+}
+
+func testEmpty(t *testing.T, open func() state.Backend) {
+	if s := read(t, open()); s.Snapshot != nil || s.Journal != nil {
+		t.Errorf("an empty state has %q and %q", s.Snapshot, s.Journal)
+	}
+	if _, held, err := open().Holder(t.Context()); held || err != nil {
+		t.Errorf("held %v, %v", held, err)
+	}
+}
+
+func testReplace(t *testing.T, open func() state.Backend) {
+	s := lock(t, open())
+	for serial := range uint64(30) {
+		if err := s.Replace(t.Context(), serial, snapshot(serial+1)); err != nil {
+			t.Fatal(err)
+		}
+		if got := read(t, open()).Snapshot; !bytes.Equal(got, snapshot(serial+1)) {
+			t.Fatalf("read %q after writing serial %d", got, serial+1)
+		}
+	}
+}
+
+func testConflict(t *testing.T, open func() state.Backend) {
+	s := lock(t, open())
+	if err := s.Replace(t.Context(), 0, snapshot(5)); err != nil {
+		t.Fatal(err)
+	}
+	for _, base := range []uint64{0, 4, 6} {
+		if err := s.Replace(t.Context(), base, snapshot(7)); !errors.Is(err, state.ErrConflict) {
+			t.Errorf("on base %d: %v", base, err)
+		}
+	}
+	if got := read(t, open()).Snapshot; !bytes.Equal(got, snapshot(5)) {
+		t.Errorf("the loser left %q", got)
+	}
+}
+
+func testJournal(t *testing.T, open func() state.Backend) {
+	s := lock(t, open())
+	if err := s.DropJournal(t.Context()); err != nil {
+		t.Fatalf("nothing to drop: %v", err)
+	}
+	l, err := s.StartJournal(t.Context(), []byte("head\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.StartJournal(t.Context(), []byte("other\n")); err == nil {
+		t.Error("a second journal was begun over the first")
+	}
+	want := "head\n"
+	for n := range 5 {
+		line := fmt.Sprintf("line %d\n", n)
+		if err := l.Append([]byte(line)); err != nil {
+			t.Fatal(err)
+		}
+		want += line
+		if got := read(t, open()).Journal; string(got) != want {
+			t.Fatalf("read %q, appended was %q", got, want)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := s.DropJournal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, open()).Journal; got != nil {
+		t.Errorf("dropped, and still there: %q", got)
+	}
+}
+
+func testLock(t *testing.T, open func() state.Backend) {
+	s := lock(t, open())
+	_, err := open().Lock(t.Context(), state.LockInfo{Who: "bob@laptop"}, 0)
+	var locked *state.LockedError
+	if !errors.As(err, &locked) || !errors.Is(err, state.ErrLocked) {
+		t.Fatalf("a held lock gives %v", err)
+	}
+	if locked.Holder != info {
+		t.Errorf("holder %+v, want %+v", locked.Holder, info)
+	}
+	if got, held, err := open().Holder(t.Context()); err != nil || !held || got != info {
+		t.Errorf("Holder: %+v %v %v", got, held, err)
+	}
+	for range 2 {
+		if err := s.Unlock(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, held, err := open().Holder(t.Context()); held || err != nil {
+		t.Errorf("after Unlock: held %v, %v", held, err)
+	}
+	again := lock(t, open())
+	if err := s.Unlock(); err != nil { // of a lock that is gone
+		t.Fatal(err)
+	}
+	if _, held, _ := open().Holder(t.Context()); !held {
+		t.Error("an old session's Unlock took the new one's lock")
+	}
+	again.Unlock()
+}
+
+func testWait(t *testing.T, open func() state.Backend) {
+	s := lock(t, open())
+	got := make(chan error, 1)
+	go func() {
+		next, err := open().Lock(context.Background(), info, time.Minute)
+		if err == nil {
+			err = next.Unlock()
+		}
+		got <- err
+	}()
+	s.Unlock()
+	if err := <-got; err != nil {
+		t.Error(err)
+	}
+	s = lock(t, open())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := open().Lock(ctx, info, time.Minute); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled wait: %v", err)
+	}
+	s.Unlock()
+}
+
+func testWriters(t *testing.T, open func() state.Backend) {
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			b := open()
+			s, err := b.Lock(context.Background(), info, time.Minute)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer s.Unlock()
+			stored, err := b.Read(context.Background())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			var serial uint64
+			if stored.Snapshot != nil {
+				if serial, err = state.SnapshotSerial(stored.Snapshot); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := s.Replace(context.Background(), serial, snapshot(serial+1)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := read(t, open()).Snapshot; !bytes.Equal(got, snapshot(20)) {
+		t.Errorf("after 20 writers: %q", got)
+	}
+}
