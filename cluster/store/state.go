@@ -13,18 +13,20 @@ import (
 // State is the store's content, typed, at one revision. It is followed by
 // Change after Change; not safe for concurrent use.
 type State struct {
-	Revision  int64
-	Objects   map[api.Kind]map[string]api.Object
-	Revisions map[string]map[string]Kept[Revision]       // pod → revision
-	Configs   map[string]map[string]Kept[api.ConfigSpec] // name → version
-	Bindings  map[string]map[string]Kept[api.Binding]    // node → Binding.Key
-	Nodes     map[string]api.NodeStatus                  // as the agents reported them
-	Replicas  map[string]map[string]api.ReplicaStatus    // node → Binding.Key
-	Health    map[string]Health                          // as the nodes controller judged them
-	bound     map[string]map[string]string               // pod → Binding.Key → node; a key has one node
-	pods      map[string]api.PodSpec                     // decoded Objects[pod]
-	specs     map[string]api.NodeSpec                    // decoded Objects[node]
-	images    map[string]api.ImageSpec                   // decoded Objects[image]
+	Revision int64
+	// ObjectsRevision is the revision of the last change of an object.
+	ObjectsRevision int64
+	Objects         map[api.Kind]map[string]api.Object
+	Revisions       map[string]map[string]Kept[Revision]       // pod → revision
+	Configs         map[string]map[string]Kept[api.ConfigSpec] // name → version
+	Bindings        map[string]map[string]Kept[api.Binding]    // node → Binding.Key
+	Nodes           map[string]api.NodeStatus                  // as the agents reported them
+	Replicas        map[string]map[string]api.ReplicaStatus    // node → Binding.Key
+	Health          map[string]Health                          // as the nodes controller judged them
+	bound           map[string]map[string]string               // pod → Binding.Key → node; a key has one node
+	pods            map[string]api.PodSpec                     // decoded Objects[pod]
+	specs           map[string]api.NodeSpec                    // decoded Objects[node]
+	images          map[string]api.ImageSpec                   // decoded Objects[image]
 }
 
 // Kept is a value and the revision that wrote it, the precondition of its replacement.
@@ -108,6 +110,7 @@ func (s *State) Apply(c Change) error {
 }
 
 func (s *State) applyObject(c Change, kind api.Kind, name string) error {
+	s.ObjectsRevision = max(s.ObjectsRevision, c.Revision)
 	return decode(c, func(o api.Object) {
 		o.ModRevision = c.Revision
 		put2(s.Objects, kind, name, o, c.Deleted)

@@ -56,8 +56,8 @@ func (c *Controller) Run(ctx context.Context) {
 			}
 		}
 		pause := max(time.Until(next), shortest)
-		if len(in.Verdicts) > 0 || len(gone) > 0 {
-			pause = min(pause, 2*shortest) // some node may come back
+		if in.anySilent() || len(gone) > 0 {
+			pause = min(pause, 2*shortest) // it may come back
 		}
 		select {
 		case <-time.After(pause):
@@ -65,6 +65,15 @@ func (c *Controller) Run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+func (in *Input) anySilent() bool {
+	for _, h := range in.Verdicts {
+		if !h.Ready {
+			return true
+		}
+	}
+	return false
 }
 
 // look fills in what the state says and lists nodes of which only traces are left.

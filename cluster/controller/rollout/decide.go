@@ -179,10 +179,31 @@ func (d *decision) next(spec api.PodSpec, changed []api.Binding) {
 			return
 		}
 	}
-	if len(changed) > 0 {
-		have := changed[0]
-		d.do(&have, nil, "its host port and another slot's wait for each other")
+	for _, have := range changed {
+		if d.breaksCycle(have) {
+			d.do(&have, nil, "its host port and another slot's wait for each other")
+			return
+		}
 	}
+}
+
+// breaksCycle reports whether have waits, through what is in its way, for
+// itself, and is the one of that cycle to give way: the first by key.
+func (d *decision) breaksCycle(have api.Binding) bool {
+	at := have
+	for range d.in.Bindings {
+		if spec, desired := d.in.Pods[at.Pod]; !desired || at.Slot >= len(spec.Placement) {
+			return false // goes by itself
+		} else if next := d.inTheWay(wanted(spec, at)); next == nil {
+			return false // can go now, or when its pod's turn comes
+		} else if at = *next; at.Key() == have.Key() {
+			return true
+		}
+		if at.Key() < have.Key() {
+			return false
+		}
+	}
+	return false
 }
 
 func wanted(spec api.PodSpec, have api.Binding) api.Binding {
