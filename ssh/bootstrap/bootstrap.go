@@ -4,11 +4,7 @@
 package bootstrap
 
 import (
-	"context"
-	"errors"
-
-	"github.com/stowage-iac/stowage/api"
-	"github.com/stowage-iac/stowage/ssh"
+	"time"
 )
 
 // Options of Prepare.
@@ -17,32 +13,30 @@ type Options struct {
 	Stowaged func(arch string) (path string, err error)
 	// Progress reports what is going on, one short clause; may be nil.
 	Progress func(string)
+	// LockWait bounds the wait for another process that holds the package
+	// manager's lock (a fresh machine updates itself at its first boot); default 5 min.
+	LockWait time.Duration
 }
 
-var errNotYet = errors.New("bootstrap is not there")
-
-// Prepare installs containerd, runc and stowaged where they are missing or differ.
-// Nothing of the cluster runs yet afterwards. facts are those of the same run.
-func Prepare(ctx context.Context, host ssh.Host, facts api.NodeFacts, o Options) error { return errNotYet }
-
-// Identity makes the node's keys if they are missing and returns the public halves.
-func Identity(ctx context.Context, host ssh.Host, name string) (*api.JoinRequest, error) {
-	return nil, errNotYet
+func (o Options) withDefaults() Options {
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	if o.LockWait <= 0 {
+		o.LockWait = 5 * time.Minute
+	}
+	return o
 }
 
-// WriteNode writes the node's configuration, and its certificate where it has been
-// signed (nil for the first manager, which makes the cluster's CA itself).
-func WriteNode(ctx context.Context, host ssh.Host, config api.NodeConfig, signed *api.JoinResponse) error {
-	return errNotYet
-}
+// LogDir holds the logs of hosts without systemd.
+const LogDir = "/var/log/stowage"
 
-// Start starts stowaged, or restarts it where the binary, the unit or the
-// configuration changed since it was started.
-func Start(ctx context.Context, host ssh.Host) error { return errNotYet }
+// sysctlFile makes our kernel settings last over a reboot.
+const sysctlFile = "/etc/sysctl.d/90-stowage.conf"
 
-// WaitHealthy waits until stowaged answers on its socket (on a manager: with its
-// store ready). The error holds the last lines of its log.
-func WaitHealthy(ctx context.Context, host ssh.Host) error { return errNotYet }
+// sysctls are the kernel settings that a node needs: pods reach other hosts
+// only through a host that forwards.
+var sysctls = map[string]string{"net.ipv4.ip_forward": "1"}
 
-// Remove takes everything back that Prepare and the node's life put on the host.
-func Remove(ctx context.Context, host ssh.Host, progress func(string)) error { return errNotYet }
+// Systemd is api.NodeFacts.Init of a host that systemd runs.
+const systemd = "systemd"
