@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -67,22 +68,55 @@ func because(c *planner.Change) []string {
 	if c.Reason != "" {
 		lines = append(lines, "because "+printable(c.Reason))
 	}
-	for _, cause := range c.Causes {
-		lines = append(lines, "because "+causeText(cause))
+	if len(c.Causes) > 0 {
+		lines = append(lines, "because "+causesText(c.Causes))
 	}
 	return lines
 }
 
-// causeText is "container.nginx.image changed" or "address changed: a node is known by its address".
-func causeText(c providers.Cause) string {
-	why := printable(c.Why)
+// causesText names the fields and what is with them: "args and replicas changed;
+// container.log removed".
+func causesText(causes []providers.Cause) string {
+	var order []string
+	fields := map[string][]string{}
+	for _, c := range causes {
+		if _, ok := fields[c.Why]; !ok {
+			order = append(order, c.Why)
+		}
+		fields[c.Why] = append(fields[c.Why], printable(c.Path))
+	}
+	clauses := make([]string, len(order))
+	for i, why := range order {
+		clauses[i] = clause(enumerate(fields[why]), printable(why))
+	}
+	return strings.Join(clauses, "; ")
+}
+
+// clause says what is with some fields. why is a participle, or a reason.
+func clause(fields, why string) string {
 	switch {
-	case c.Path == "":
+	case fields == "":
 		return why
 	case why == "":
-		return printable(c.Path) + " changed"
+		return fields + " changed"
+	case why == "sensitivity":
+		return "the sensitivity of " + fields + " changed"
+	case !strings.Contains(why, " "):
+		return fields + " " + why
 	}
-	return printable(c.Path) + " " + why
+	return fields + " changed: " + why
+}
+
+// enumerate writes "a, b and c", at most six of them.
+func enumerate(list []string) string {
+	const most = 6
+	if len(list) > most {
+		list = append(append([]string{}, list[:most]...), fmt.Sprintf("%d more", len(list)-most))
+	}
+	if len(list) == 1 {
+		return list[0]
+	}
+	return strings.Join(list[:len(list)-1], ", ") + " and " + list[len(list)-1]
 }
 
 // printer writes a diff line by line.
@@ -96,6 +130,13 @@ func (p *printer) text(indent, s string) {
 	p.b.WriteString(indent)
 	p.b.WriteString(s)
 	p.b.WriteByte('\n')
+}
+
+// rewind drops what was written after n bytes.
+func (p *printer) rewind(n int) {
+	kept := p.b.String()[:n]
+	p.b.Reset()
+	p.b.WriteString(kept)
 }
 
 // line writes one line of a diff at a depth, its symbol in the three columns before.
@@ -163,10 +204,17 @@ func (p *printer) block(depth int, s symbol, head, path string, sch *schema.Bloc
 		p.line(depth, s, head+" { "+sensitiveText+" }")
 		return
 	}
+	start := p.b.Len()
 	p.line(depth, s, head+" {")
+	body := p.b.Len()
 	attrs, blocks := parts(sch, before, after)
 	p.attributes(depth+1, path, attrs, before, after)
 	p.blocks(depth+1, path, blocks, before, after)
+	if p.b.Len() == body {
+		p.rewind(start)
+		p.line(depth, s, head+" {}")
+		return
+	}
 	p.line(depth, plain, "}")
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/stowage-iac/stowage/planner"
+	"github.com/stowage-iac/stowage/providers"
 )
 
 // Plan writes a plan as text. The same plan gives the same bytes.
@@ -62,10 +63,11 @@ func (v View) legend(p *planner.Plan) string {
 		return ""
 	}
 	in := ""
-	if p.Context != "" {
+	if p.Context != "" && p.Context != "default" {
 		in = " in context " + v.Bold(p.Context)
 	}
-	return "Stowage will perform the following actions" + in + ". Actions are indicated with the following symbols:\n" + pr.b.String()
+	return "Resource actions are indicated with the following symbols:\n" + pr.b.String() +
+		"\nStowage will perform the following actions" + in + ":\n"
 }
 
 // summary is the one line that says how much changes.
@@ -91,7 +93,7 @@ func (v View) notes(p *planner.Plan) string {
 		if len(c.Drift) > 0 {
 			drift.WriteString("\n  " + v.Bold("# "+c.Address) + " has changed\n")
 			for _, d := range c.Drift {
-				drift.WriteString("    " + v.paint("yellow", "~") + " " + causeText(d) + "\n")
+				drift.WriteString("    " + v.paint("yellow", "~") + " " + causesText([]providers.Cause{d}) + "\n")
 			}
 		}
 		for _, h := range c.Healed {

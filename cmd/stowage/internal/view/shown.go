@@ -16,7 +16,9 @@ func (p *printer) shown(depth int, head string, v cty.Value, sch *schema.Block) 
 		p.text(indent, head+" { "+sensitiveText+" }")
 		return
 	}
+	start := p.b.Len()
 	p.text(indent, head+" {")
+	body := p.b.Len()
 	attrs, blocks := parts(sch, v)
 	longest := 0
 	var show []attribute
@@ -47,6 +49,11 @@ func (p *printer) shown(depth int, head string, v cty.Value, sch *schema.Block) 
 			}
 			p.shown(depth+1, title, pr.after, n.body())
 		}
+	}
+	if p.b.Len() == body {
+		p.rewind(start)
+		p.text(indent, head+" {}")
+		return
 	}
 	p.text(indent, "}")
 }
