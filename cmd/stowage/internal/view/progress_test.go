@@ -78,6 +78,7 @@ func TestScreen(t *testing.T) {
 		var film strings.Builder
 		done := make(chan struct{})
 		go func() {
+			time.Sleep(50 * time.Millisecond) // between two redraws, not at the same time
 			for {
 				select {
 				case <-done:
