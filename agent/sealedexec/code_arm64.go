@@ -1,0 +1,3 @@
+package sealedexec
+
+const elfMachine = 183 // EM_AARCH64
