@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -19,14 +20,13 @@ const (
 )
 
 // Report writes what a node's agent says, below status/NODE only, and only what
-// differs from what is there: heartbeats do not grow the store. seen fields
-// (SeenAt) are not stored. Statuses that name another node are ErrInvalid.
+// differs from what is there: heartbeats do not grow the store. SeenAt is not stored. Statuses that name another node are ErrInvalid.
 func (s *Store) Report(ctx context.Context, node string, r api.StatusReport) error {
-	puts, gone, err := s.reported(node, r)
+	present, err := s.present(ctx, node)
 	if err != nil {
 		return err
 	}
-	present, err := s.present(ctx, node)
+	puts, gone, err := reported(node, r, present)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (s *Store) commitReport(ctx context.Context, node string, ops []clientv3.Op
 }
 
 // reported turns a report into keys and values.
-func (s *Store) reported(node string, r api.StatusReport) (puts map[string][]byte, gone []string, err error) {
+func reported(node string, r api.StatusReport, present map[string][]byte) (puts map[string][]byte, gone []string, err error) {
 	puts = map[string][]byte{}
 	if r.Node != nil {
 		status := *r.Node
@@ -75,8 +75,7 @@ func (s *Store) reported(node string, r api.StatusReport) (puts map[string][]byt
 			return nil, nil, fmt.Errorf("%w: a status of node %q from node %q", ErrInvalid, status.Name, node)
 		}
 		status.SeenAt = time.Time{}
-		status.Facts.DiskFree = coarse(status.Facts.DiskFree)
-		puts[nodeStatusKey(node)] = encode(status)
+		puts[nodeStatusKey(node)] = encode(steady(present[nodeStatusKey(node)], status))
 	}
 	for _, replica := range r.Replicas {
 		if replica.Node != node {
@@ -102,14 +101,18 @@ func (s *Store) reported(node string, r api.StatusReport) (puts map[string][]byt
 	return puts, gone, nil
 }
 
-// coarse rounds free disk space down to a sixteenth of its magnitude, so that a
-// log file that grows is no change of status.
-func coarse(free int64) int64 {
-	step := int64(1 << 20)
-	for step*16 < free {
-		step *= 2
+// steady keeps the stored free disk space while the new one is within an eighth
+// of it, so that a log file that grows is no change of status.
+func steady(stored []byte, status api.NodeStatus) api.NodeStatus {
+	var was api.NodeStatus
+	if json.Unmarshal(stored, &was) != nil {
+		return status
 	}
-	return free / step * step
+	old, now := was.Facts.DiskFree, status.Facts.DiskFree
+	if now > old-old/8 && now < old+old/8 {
+		status.Facts.DiskFree = old
+	}
+	return status
 }
 
 // present reads what is there of a node.

@@ -84,7 +84,11 @@ func (c *child) start() (pid int, started uint64, err error) {
 		return 0, 0, err
 	}
 	defer out.Close()
-	cmd := exec.Command(c.command[0], c.command[1:]...)
+	self, err := os.Executable()
+	if err != nil {
+		return 0, 0, err
+	}
+	cmd := exec.Command(self, append([]string{becomeName, c.pidFile}, c.command...)...)
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
@@ -95,7 +99,35 @@ func (c *child) start() (pid int, started uint64, err error) {
 	if started, err = startOf(pid); err != nil {
 		return 0, 0, fmt.Errorf("it ended at once; see %s", c.logFile)
 	}
-	return pid, started, os.WriteFile(c.pidFile, fmt.Appendf(nil, "%d %d\n", pid, started), 0o600)
+	return pid, started, nil
+}
+
+// becomeName is the hidden command that a child starts as.
+const becomeName = "become"
+
+// become records this process in a pid file and then becomes the command given.
+// The child does it itself, so that there is no instant at which it runs and a
+// supervisor that died has not recorded it.
+func become(_ context.Context, args []string) error {
+	if len(args) < 2 {
+		return errUsage
+	}
+	started, err := startOf(os.Getpid())
+	if err != nil {
+		return err
+	}
+	command, err := exec.LookPath(args[1])
+	if err != nil {
+		return err
+	}
+	temporary := args[0] + ".new"
+	if err := os.WriteFile(temporary, fmt.Appendf(nil, "%d %d\n", os.Getpid(), started), 0o600); err != nil {
+		return err
+	}
+	if err := os.Rename(temporary, args[0]); err != nil {
+		return err
+	}
+	return syscall.Exec(command, args[1:], os.Environ())
 }
 
 // recorded reads the pid file; ok when that very process still runs.

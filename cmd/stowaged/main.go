@@ -63,6 +63,9 @@ func dispatch(ctx context.Context, args []string) error {
 	if slices.Contains([]string{"-version", "--version", "-v"}, name) {
 		name = "version"
 	}
+	if name == becomeName {
+		return become(ctx, args[1:])
+	}
 	for _, c := range commands() {
 		if c.name == name {
 			return c.run(ctx, args[1:])
