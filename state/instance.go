@@ -22,6 +22,9 @@ func appendInstance(out []byte, i *Instance) []byte {
 	if i.PreventDestroy {
 		out = append(out, `,"prevent_destroy":true`...)
 	}
+	if i.Incomplete {
+		out = append(out, `,"incomplete":true`...)
+	}
 	out = append(out, valueOpen...)
 	out = appendValue(out, i.Value)
 	return append(out, '}')
@@ -122,6 +125,7 @@ func (i *Instance) decodeHead(head []byte) bool {
 	i.Deps = r.list(`,"deps":[`)
 	i.Placement = r.list(`,"placement":[`)
 	i.PreventDestroy = r.skip(`,"prevent_destroy":true`)
+	i.Incomplete = r.skip(`,"incomplete":true`)
 	return !r.failed && len(r.rest) == 0
 }
 
