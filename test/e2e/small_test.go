@@ -1,0 +1,84 @@
+package e2e_test
+
+import (
+	"fmt"
+	"os/exec"
+	"testing"
+
+	"github.com/stowage-iac/stowage/test/hosts"
+)
+
+// small is a configuration for one host: a web server, and whatever else is added.
+const small = `
+variable "address" { type = string }
+variable "private_key" { type = string }
+variable "known_hosts" { type = string }
+variable "greeting" {
+  type    = string
+  default = "hello"
+}
+
+node "a" {
+  address = var.address
+  ssh {
+    user        = "root"
+    private_key = var.private_key
+    known_hosts = var.known_hosts
+  }
+}
+
+image "web" {
+  copy "/bin/busybox" {
+    to   = "/bin/busybox"
+    mode = "0755"
+  }
+  entrypoint = ["/bin/busybox"]
+}
+
+config "site" {
+  files = { "index.html" = var.greeting }
+}
+
+pod "web" {
+  container "httpd" {
+    image = image.web
+    args  = ["httpd", "-f", "-p", "80", "-h", "/site"]
+    port "http" {
+      container = 80
+      host      = 8080
+    }
+    mount "/site" { config = config.site }
+  }
+}
+`
+
+// smallVars are the variables of small for a host.
+func smallVars(lab *hosts.Lab, h *hosts.Host) string {
+	return fmt.Sprintf("address = %q\nprivate_key = %q\nknown_hosts = %q\n", h.Addr, lab.Key, lab.KnownHosts)
+}
+
+// onOneHost applies small, with more, on a fresh ready host.
+func onOneHost(t *testing.T, more string) (*project, *hosts.Host) {
+	t.Helper()
+	lab := hosts.Start(t, hosts.Options{N: 1, Variant: hosts.Ready})
+	p := newProject(t, map[string]string{
+		"main.stowage.hcl": small, "more.stowage.hcl": more, "stowage.vars.hcl": smallVars(lab, lab.Hosts[0]),
+	})
+	p.must("apply", "-auto-approve")
+	return p, lab.Hosts[0]
+}
+
+// pids are the processes on the host whose command line matches.
+func pids(t *testing.T, h *hosts.Host, pattern string) string {
+	t.Helper()
+	out, err := h.Run(t.Context(), fmt.Sprintf("pgrep -f '%s' || true", pattern))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func isExit(err error) bool {
+	_, ok := err.(*exec.ExitError)
+	return ok
+}
