@@ -86,7 +86,7 @@ func (b *Block) ImpliedType() cty.Type {
 		atys[name] = a.Type
 	}
 	for name, nb := range b.Blocks {
-		ty := nb.objectType()
+		ty := nb.ObjectType()
 		if nb.Nesting == List {
 			ty = cty.List(ty)
 		}
@@ -95,7 +95,8 @@ func (b *Block) ImpliedType() cty.Type {
 	return cty.Object(atys)
 }
 
-func (nb *NestedBlock) objectType() cty.Type {
+// ObjectType is the type of one of the blocks: its attributes, nested blocks and label.
+func (nb *NestedBlock) ObjectType() cty.Type {
 	ty := nb.Block.ImpliedType()
 	if nb.Label == "" {
 		return ty

@@ -1,0 +1,338 @@
+package lang
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/stowage-iac/stowage/lang/schema"
+)
+
+// Decode evaluates the body of one instance. Called again after referents were
+// Set to applied values, it returns the configuration with these known. An error
+// in a part that all instances share is reported by the first of them.
+func (e *Evaluator) Decode(r *Resource, key cty.Value) (*Instance, hcl.Diagnostics) {
+	b := e.blocks[r.index]
+	inst := &Instance{
+		Kind: r.Kind, Name: r.Name, Key: key, Range: r.Range,
+		Lifecycle: r.Lifecycle, Timeouts: r.timeouts,
+		Config: cty.UnknownVal(r.ty),
+	}
+	i, ok := b.find(key)
+	if !ok {
+		inst.Address = r.address
+		if key != cty.NilVal && key.IsKnown() {
+			inst.Address = InstanceAddress(r.address, key)
+		}
+		return inst, hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "No such instance",
+			Detail:  inst.Address + " is not an instance of the configuration.",
+			Subject: r.Range.Ptr(),
+		}}
+	}
+	inst.Address = b.address(i)
+	f := e.frame(r)
+	f.bind(b, i)
+	f.deps = append(f.deps, b.deps...)
+	v, diags := f.body(r.body, f.ctx)
+	inst.Config = v
+	for _, d := range r.dependsOn {
+		diags = append(diags, f.dependOn(d)...)
+	}
+	inst.Deps = f.addresses()
+	return inst, append(diags, e.reported()...)
+}
+
+// bind gives count and each their values.
+func (f *frame) bind(b *block, i int) {
+	switch {
+	case b.resource.count != nil:
+		f.index = b.keys[i]
+	case b.resource.forEach != nil:
+		f.eachKey, f.eachVal = b.keys[i], b.each[i]
+	}
+}
+
+// bodyCache holds the parts of a body that are the same for all instances, as
+// long as nothing that they refer to is Set anew.
+type bodyCache struct {
+	mu    sync.Mutex
+	valid bool
+	seen  []uint64
+	base  attrs     // shared: clone before a change
+	whole cty.Value // the object, when all of the body is the same
+	deps  []dep
+}
+
+// body evaluates a body.
+func (f *frame) body(b *body, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	if b.iterate {
+		a := b.shape.absent.clone()
+		diags := f.fill(b, a, ctx, perConfig)
+		diags = append(diags, f.fill(b, a, ctx, perInstance)...)
+		if b.name != cty.NilVal {
+			a.set(b.label, b.name)
+		}
+		return a.object(b.shape.ty), diags
+	}
+	base, whole, deps := f.e.cached(b)
+	f.deps = append(f.deps, deps...)
+	if whole != cty.NilVal {
+		return whole, nil
+	}
+	a := base.clone()
+	diags := f.fill(b, a, ctx, perInstance)
+	return a.object(b.shape.ty), diags
+}
+
+// cached returns the parts of the body that all instances share.
+func (e *Evaluator) cached(b *body) (base attrs, whole cty.Value, deps []dep) {
+	c := &e.bodies[b.slot]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.valid && e.unchanged(b.reach, c.seen) {
+		return c.base, c.whole, c.deps
+	}
+	c.seen = e.generations(b.reach, c.seen)
+	f := e.frame(nil)
+	a := b.shape.absent.clone()
+	e.report(f.fill(b, a, f.ctx, perConfig))
+	if b.name != cty.NilVal {
+		a.set(b.label, b.name)
+	}
+	c.base, c.whole, c.valid = a, cty.NilVal, true
+	if b.level == perConfig {
+		c.whole = a.object(b.shape.ty)
+		c.deps = slices.Clone(compact(f.deps))
+	} else {
+		c.deps = shared(f.deps)
+	}
+	return c.base, c.whole, c.deps
+}
+
+// fill evaluates the parts of a body that are of one level.
+func (f *frame) fill(b *body, into attrs, ctx *hcl.EvalContext, lv level) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, a := range b.args {
+		if a.expr.level != lv {
+			continue
+		}
+		v, more := f.argument(b, a, ctx)
+		into.set(a.name, v)
+		diags = append(diags, more...)
+	}
+	for _, bs := range b.blocks {
+		if bs.level != lv {
+			continue
+		}
+		v, more := f.nested(b, bs, ctx)
+		into.set(bs.name, v)
+		diags = append(diags, more...)
+	}
+	return diags
+}
+
+// argument evaluates an argument: a value of exactly the schema's type.
+func (f *frame) argument(b *body, a *argument, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	s := a.schema
+	var v cty.Value
+	var diags hcl.Diagnostics
+	if s.Ref != nil {
+		v, diags = f.reference(b, a, ctx)
+	} else {
+		v, diags = a.expr.Value(ctx)
+	}
+	if diags.HasErrors() {
+		return f.failed(s), f.explain(diags)
+	}
+	fail := func(summary, detail string) (cty.Value, hcl.Diagnostics) {
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: summary, Detail: detail,
+			Subject: a.expr.Range().Ptr(), Context: a.rng.Ptr(), Expression: a.expr.Expression, EvalContext: ctx,
+		})
+		return f.failed(s), f.explain(diags)
+	}
+	if v.Type() != s.Type || s.Type.IsObjectType() {
+		converted, err := convert.Convert(v, s.Type)
+		if err != nil {
+			return fail("Wrong type of value", "The argument "+a.name+" of "+b.in+" needs "+article(s.Type)+": "+errorText(err)+".")
+		}
+		v = converted
+	}
+	if v.IsNull() {
+		if s.Required {
+			return fail("Missing value", "The argument "+a.name+" of "+b.in+" is required, and its value is null.")
+		}
+		v = constantDefault(s.Default, s.Type).WithSameMarks(v)
+	} else if s.Validate != nil {
+		if problem := validate(s, v); problem != "" {
+			return fail("Invalid value", "The argument "+a.name+" of "+b.in+" is not valid: "+problem)
+		}
+	}
+	if s.Sensitive {
+		v = v.WithMarks(Sensitive)
+	}
+	return v, f.explain(diags)
+}
+
+// failed stands for an argument with an error, so that others can be checked.
+func (f *frame) failed(s *schema.Attribute) cty.Value { return cty.UnknownVal(s.Type) }
+
+// validate calls the schema's Validate for a value that is known.
+func validate(s *schema.Attribute, v cty.Value) string {
+	sensitive := s.Sensitive
+	if v.ContainsMarked() {
+		v, _ = v.UnmarkDeep()
+		sensitive = true
+	}
+	if !v.IsWhollyKnown() {
+		return ""
+	}
+	err := s.Validate(v)
+	switch {
+	case err == nil:
+		return ""
+	case sensitive:
+		return "the reason is not shown because the value is sensitive. See the argument's documentation for what is valid."
+	}
+	return err.Error() + "."
+}
+
+// nested evaluates the nested blocks of one type.
+func (f *frame) nested(b *body, bs *blocks, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	var diags hcl.Diagnostics
+	vals := make([]cty.Value, 0, len(bs.items))
+	known := true
+	places := map[string]hcl.Range{}
+	for _, it := range bs.items {
+		if it.dynamic == nil {
+			v, more := f.body(it.body, ctx)
+			diags = append(diags, more...)
+			vals = append(vals, v)
+			if it.body.name != cty.NilVal {
+				places[it.body.name.AsString()] = it.body.header
+			}
+			continue
+		}
+		more, ok := f.dynamic(b, bs, it, ctx, &vals, places)
+		diags = append(diags, more...)
+		known = known && ok
+	}
+	hasDynamic := slices.ContainsFunc(bs.items, func(it *item) bool { return it.dynamic != nil })
+	if bs.schema.Nesting == schema.List {
+		if !known {
+			return cty.UnknownVal(cty.List(bs.shape.ty)), diags
+		}
+		if hasDynamic {
+			if problem := wrongNumber(bs.schema, bs.name, len(vals), b.in); problem != "" && !diags.HasErrors() {
+				diags = append(diags, f.blockError(bs, "Wrong number of blocks", problem))
+			}
+		}
+		return listOf(bs.shape.ty, vals), diags
+	}
+	switch {
+	case !known:
+		return cty.UnknownVal(bs.shape.ty), diags
+	case len(vals) == 0:
+		if bs.schema.Required && !diags.HasErrors() {
+			diags = append(diags, f.blockError(bs, "Missing block", b.in+" needs a "+bs.name+" block, and the dynamic block makes none."))
+		}
+		return cty.NullVal(bs.shape.ty), diags
+	case len(vals) > 1:
+		diags = append(diags, f.blockError(bs, "Wrong number of blocks", b.in+" may have one "+bs.name+" block, and the dynamic block makes more."))
+	}
+	return vals[0], diags
+}
+
+func (f *frame) blockError(bs *blocks, summary, detail string) *hcl.Diagnostic {
+	rng := bs.items[0].body.header
+	for _, it := range bs.items {
+		if it.dynamic != nil {
+			rng = it.dynamic.rng
+		}
+	}
+	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: rng.Ptr()}
+}
+
+// dynamic appends the blocks that a dynamic block makes. It returns false when
+// their number is not known yet.
+func (f *frame) dynamic(b *body, bs *blocks, it *item, ctx *hcl.EvalContext, vals *[]cty.Value, places map[string]hcl.Range) (hcl.Diagnostics, bool) {
+	d := it.dynamic
+	coll, diags := d.forEach.Value(ctx)
+	if diags.HasErrors() {
+		return f.explain(diags), false
+	}
+	fail := func(detail string) (hcl.Diagnostics, bool) {
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Invalid for_each", Detail: detail,
+			Subject: d.forEach.Range().Ptr(), Expression: d.forEach.Expression, EvalContext: ctx,
+		})
+		return f.explain(diags), false
+	}
+	switch {
+	case coll.IsMarked():
+		return fail("The number of " + bs.name + " blocks would depend on a sensitive value. Iterate over nonsensitive(keys(…)) and look the values up.")
+	case coll.IsNull():
+		return fail("The for_each of dynamic " + quote(bs.name) + " in " + b.in + " is null. Give a list, set or map; [] makes no block.")
+	case !coll.IsKnown():
+		return f.explain(diags), false
+	case !coll.CanIterateElements():
+		return fail("The for_each of dynamic " + quote(bs.name) + " in " + b.in + " is " + article(coll.Type()) + "; it must be a list, set or map.")
+	}
+	for iter := coll.ElementIterator(); iter.Next(); {
+		k, v := iter.Element()
+		if coll.Type().IsSetType() {
+			k = v
+		}
+		child := ctx.NewChild()
+		child.Variables = map[string]cty.Value{d.iterator: cty.ObjectVal(map[string]cty.Value{"key": k, "value": v})}
+		f.iterated = append(f.iterated, iteration{d.iterator, d.forEach, k})
+		more := f.round(b, bs, it, child, vals, places)
+		f.iterated = f.iterated[:len(f.iterated)-1]
+		diags = append(diags, more...)
+	}
+	return f.explain(diags), true
+}
+
+// round makes one block of a dynamic block.
+func (f *frame) round(b *body, bs *blocks, it *item, ctx *hcl.EvalContext, vals *[]cty.Value, places map[string]hcl.Range) hcl.Diagnostics {
+	v, diags := f.body(it.body, ctx)
+	if it.dynamic.label == nil {
+		*vals = append(*vals, v)
+		return diags
+	}
+	label, more := it.dynamic.label.Value(ctx)
+	diags = append(diags, more...)
+	if more.HasErrors() {
+		return f.explain(diags)
+	}
+	fail := func(detail string) hcl.Diagnostics {
+		return f.explain(append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Invalid name", Detail: detail,
+			Subject: it.dynamic.label.Range().Ptr(), Expression: it.dynamic.label.Expression, EvalContext: ctx,
+		}))
+	}
+	label, err := convert.Convert(label, cty.String)
+	switch {
+	case err != nil || label.IsNull():
+		return fail("The name of a " + bs.name + " block in " + b.in + " must be a text.")
+	case label.IsMarked():
+		return fail("The name of a " + bs.name + " block in " + b.in + " is derived from a sensitive value. Pass what may be shown through nonsensitive().")
+	case label.IsKnown():
+		name := label.AsString()
+		if first, twice := places[name]; twice {
+			return fail("There is a second " + bs.name + " block named " + quote(name) + " in " + b.in + "; the first is at " + place(first) + ". Names are unique.")
+		}
+		places[name] = it.dynamic.rng
+	}
+	labelled := newAttrs(len(v.Type().AttributeTypes()))
+	for name, attr := range v.AsValueMap() {
+		labelled.set(name, attr)
+	}
+	labelled.set(it.body.label, label)
+	*vals = append(*vals, labelled.object(bs.shape.ty))
+	return diags
+}

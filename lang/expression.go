@@ -1,0 +1,194 @@
+package lang
+
+import (
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// level says how often the result of an expression can differ.
+type level int
+
+const (
+	perConfig   level = iota // the same for all instances of a block, as long as its referents are
+	perInstance              // depends on count.index, each, or the iterator of a dynamic block
+)
+
+// expression is a compiled expression: references in it are resolved to what
+// they refer to, so that evaluating it needs no scope of values.
+type expression struct {
+	hclsyntax.Expression
+	level  level
+	blocks []*Resource // that it refers to itself
+	locals []*Local
+	reach  []*Resource // blocks that it refers to itself or through locals; set by the end of Load
+}
+
+// scope is what an expression may refer to.
+type scope struct {
+	in        string    // the block, for messages: pod.web, output "url"
+	owner     *Resource // nil outside of resource blocks
+	count     bool      // count.index may be used
+	each      bool      // each.key and each.value may be used
+	iterators []string  // of the dynamic blocks around
+	only      []string  // roots that may be used; nil: all
+	why       string    // with only: a sentence why others may not
+}
+
+// with adds an iterator.
+func (s scope) with(iterator string) scope {
+	s.iterators = append(s.iterators[:len(s.iterators):len(s.iterators)], iterator)
+	return s
+}
+
+// compile resolves the references of expr, which it takes over and changes.
+func (l *loader) compile(expr hclsyntax.Expression, s scope) *expression {
+	x := &compiler{loader: l, scope: s, out: &expression{}}
+	x.out.Expression = x.rewrite(expr)
+	return x.out
+}
+
+// compiler compiles one expression.
+type compiler struct {
+	*loader
+	scope
+	out    *expression
+	locals []string // variables of the for expressions around
+}
+
+// rewrite replaces references within e and returns e or what stands for it.
+func (x *compiler) rewrite(e hclsyntax.Expression) hclsyntax.Expression {
+	switch e := e.(type) {
+	case *hclsyntax.ScopeTraversalExpr:
+		return x.traversal(e)
+	case *hclsyntax.RelativeTraversalExpr:
+		e.Source = x.rewrite(e.Source)
+		x.checkAttributes(e.Source, e.Traversal)
+		return e
+	case *hclsyntax.IndexExpr:
+		e.Key = x.rewrite(e.Key)
+		if s, ok := e.Collection.(*hclsyntax.ScopeTraversalExpr); ok {
+			if ref := x.instanceIndex(e, s); ref != nil {
+				return ref
+			}
+		}
+		e.Collection = x.rewrite(e.Collection)
+		return e
+	case *hclsyntax.SplatExpr:
+		e.Source = x.rewrite(e.Source)
+		e.Each = x.rewrite(e.Each)
+		x.checkSplat(e)
+		return e
+	case *hclsyntax.FunctionCallExpr:
+		x.checkFunction(e)
+		x.rewriteAll(e.Args)
+	case *hclsyntax.TupleConsExpr:
+		x.rewriteAll(e.Exprs)
+	case *hclsyntax.TemplateExpr:
+		x.rewriteAll(e.Parts)
+	case *hclsyntax.ConditionalExpr:
+		e.Condition = x.rewrite(e.Condition)
+		e.TrueResult = x.rewrite(e.TrueResult)
+		e.FalseResult = x.rewrite(e.FalseResult)
+	case *hclsyntax.ObjectConsExpr:
+		for i := range e.Items {
+			e.Items[i].KeyExpr = x.rewrite(e.Items[i].KeyExpr)
+			e.Items[i].ValueExpr = x.rewrite(e.Items[i].ValueExpr)
+		}
+	case *hclsyntax.ObjectConsKeyExpr:
+		// A bare word is the key itself; a bare traversal is refused by hcl, in its words.
+		if _, bare := e.Wrapped.(*hclsyntax.ScopeTraversalExpr); !bare || e.ForceNonLiteral {
+			e.Wrapped = x.rewrite(e.Wrapped)
+		}
+	case *hclsyntax.ForExpr:
+		x.forExpr(e)
+	case *hclsyntax.BinaryOpExpr:
+		e.LHS = x.rewrite(e.LHS)
+		e.RHS = x.rewrite(e.RHS)
+	case *hclsyntax.UnaryOpExpr:
+		e.Val = x.rewrite(e.Val)
+	case *hclsyntax.ParenthesesExpr:
+		e.Expression = x.rewrite(e.Expression)
+	case *hclsyntax.TemplateWrapExpr:
+		e.Wrapped = x.rewrite(e.Wrapped)
+	case *hclsyntax.TemplateJoinExpr:
+		e.Tuple = x.rewrite(e.Tuple)
+	}
+	return e
+}
+
+func (x *compiler) rewriteAll(exprs []hclsyntax.Expression) {
+	for i := range exprs {
+		exprs[i] = x.rewrite(exprs[i])
+	}
+}
+
+func (x *compiler) forExpr(e *hclsyntax.ForExpr) {
+	e.CollExpr = x.rewrite(e.CollExpr)
+	n := len(x.locals)
+	x.locals = append(x.locals, e.KeyVar, e.ValVar)
+	if e.KeyExpr != nil {
+		e.KeyExpr = x.rewrite(e.KeyExpr)
+	}
+	e.ValExpr = x.rewrite(e.ValExpr)
+	if e.CondExpr != nil {
+		e.CondExpr = x.rewrite(e.CondExpr)
+	}
+	x.locals = x.locals[:n]
+}
+
+// children calls visit for each direct subexpression of a compiled expression.
+func children(e hclsyntax.Expression, visit func(hclsyntax.Expression)) {
+	all := func(exprs []hclsyntax.Expression) {
+		for _, c := range exprs {
+			visit(c)
+		}
+	}
+	switch e := e.(type) {
+	case *hclsyntax.RelativeTraversalExpr:
+		visit(e.Source)
+	case *instanceRef:
+		visit(e.Key)
+	case *hclsyntax.IndexExpr:
+		visit(e.Collection)
+		visit(e.Key)
+	case *hclsyntax.SplatExpr:
+		visit(e.Source)
+		visit(e.Each)
+	case *hclsyntax.FunctionCallExpr:
+		all(e.Args)
+	case *hclsyntax.TupleConsExpr:
+		all(e.Exprs)
+	case *hclsyntax.TemplateExpr:
+		all(e.Parts)
+	case *hclsyntax.ConditionalExpr:
+		all([]hclsyntax.Expression{e.Condition, e.TrueResult, e.FalseResult})
+	case *hclsyntax.ObjectConsExpr:
+		for _, item := range e.Items {
+			visit(item.KeyExpr)
+			visit(item.ValueExpr)
+		}
+	case *hclsyntax.ObjectConsKeyExpr:
+		if _, bare := e.Wrapped.(*hclsyntax.ScopeTraversalExpr); !bare || e.ForceNonLiteral {
+			visit(e.Wrapped)
+		}
+	case *hclsyntax.ForExpr:
+		visit(e.CollExpr)
+		if e.KeyExpr != nil {
+			visit(e.KeyExpr)
+		}
+		visit(e.ValExpr)
+		if e.CondExpr != nil {
+			visit(e.CondExpr)
+		}
+	case *hclsyntax.BinaryOpExpr:
+		visit(e.LHS)
+		visit(e.RHS)
+	case *hclsyntax.UnaryOpExpr:
+		visit(e.Val)
+	case *hclsyntax.ParenthesesExpr:
+		visit(e.Expression)
+	case *hclsyntax.TemplateWrapExpr:
+		visit(e.Wrapped)
+	case *hclsyntax.TemplateJoinExpr:
+		visit(e.Tuple)
+	}
+}

@@ -1,0 +1,221 @@
+package lang
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// frame is the evaluation of one thing: an instance, a local value, an output.
+// References find it through the evaluation context, which holds nothing else,
+// so that making one costs the same whatever the configuration's size.
+type frame struct {
+	e        *Evaluator
+	owner    *Resource // whose instance is evaluated, or nil
+	index    cty.Value // count.index
+	eachKey  cty.Value
+	eachVal  cty.Value
+	deps     []dep
+	ctx      *hcl.EvalContext
+	iterated []iteration // of the dynamic blocks around
+}
+
+// dep is a dependency on one instance of a block, or on all of them.
+type dep struct {
+	resource *Resource
+	index    int // allOf for the block as a whole
+}
+
+const allOf = -1
+
+// iteration is one round of a dynamic block.
+type iteration struct {
+	name    string
+	forEach *expression
+	key     cty.Value
+}
+
+// frameName cannot be written as a name in the language.
+const frameName = "\x00frame"
+
+var frameType = cty.Capsule("frame", reflect.TypeFor[frame]())
+
+func (e *Evaluator) frame(owner *Resource) *frame {
+	f := &frame{e: e, owner: owner, index: cty.UnknownVal(cty.Number), eachKey: cty.UnknownVal(cty.String), eachVal: cty.DynamicVal}
+	f.ctx = &hcl.EvalContext{
+		Variables: map[string]cty.Value{frameName: cty.CapsuleVal(frameType, f)},
+		Functions: e.functions,
+	}
+	return f
+}
+
+func frameOf(ctx *hcl.EvalContext) *frame {
+	for ctx.Parent() != nil {
+		ctx = ctx.Parent()
+	}
+	return ctx.Variables[frameName].EncapsulatedValue().(*frame)
+}
+
+// target is the value that a reference begins with.
+func (f *frame) target(r *ref) cty.Value {
+	switch r.target {
+	case toVariable:
+		return f.e.variables[r.variable.index]
+	case toLocal:
+		return f.local(r.local)
+	case toCountIndex:
+		return f.index
+	case toEachKey:
+		return f.eachKey
+	case toEachValue:
+		return f.eachVal
+	case toContextName:
+		return cty.StringVal(f.e.config.Context)
+	case toModulePath:
+		return cty.StringVal(f.e.config.Dir)
+	case toWorkingDir:
+		return cty.StringVal(f.e.workingDir())
+	case toResource:
+		return f.resource(r.resource, r.key)
+	}
+	return cty.DynamicVal
+}
+
+// resource is the object of an instance, or the collection of all.
+func (f *frame) resource(r *Resource, key cty.Value) cty.Value {
+	if key != cty.NilVal {
+		v, _ := f.instance(r, key)
+		return v
+	}
+	b := f.e.blocks[r.index]
+	if r.keyed() {
+		f.depend(r, allOf)
+		return b.collection()
+	}
+	f.depend(r, 0)
+	return b.get(0)
+}
+
+// instance is the object of the instance with a known key. why says why there is none.
+func (f *frame) instance(r *Resource, key cty.Value) (v cty.Value, why string) {
+	b := f.e.blocks[r.index]
+	i, ok := b.find(key)
+	if ok {
+		f.depend(r, i)
+		return b.get(i), ""
+	}
+	if !b.expanded() {
+		f.depend(r, allOf)
+		return cty.UnknownVal(r.ty), ""
+	}
+	return cty.DynamicVal, b.noInstance(key)
+}
+
+func (f *frame) depend(r *Resource, index int) {
+	d := dep{r, index}
+	if n := len(f.deps); n > 0 && f.deps[n-1] == d {
+		return
+	}
+	f.deps = append(f.deps, d)
+}
+
+func (f *frame) dependAll(r *Resource) { f.depend(r, allOf) }
+
+// local is the value of a local value, and makes its dependencies those of f.
+func (f *frame) local(local *Local) cty.Value {
+	v, deps := f.e.local(local)
+	f.deps = append(f.deps, deps...)
+	return v
+}
+
+// addresses are the dependencies, sorted, each once. An instance is left out
+// when the whole block is there.
+func (f *frame) addresses() []string {
+	if len(f.deps) == 0 {
+		return nil
+	}
+	deps := compact(f.deps)
+	out := make([]string, 0, len(deps))
+	for _, d := range deps {
+		b := f.e.blocks[d.resource.index]
+		if d.index == allOf {
+			out = append(out, d.resource.address)
+		} else {
+			out = append(out, b.address(d.index))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// compact sorts the dependencies and removes those that others cover.
+func compact(deps []dep) []dep {
+	if len(deps) == 1 {
+		return deps
+	}
+	slices.SortFunc(deps, func(a, b dep) int {
+		if a.resource != b.resource {
+			return a.resource.index - b.resource.index
+		}
+		return a.index - b.index
+	})
+	kept := deps[:0]
+	for _, d := range deps {
+		if n := len(kept); n > 0 && kept[n-1].resource == d.resource && (kept[n-1].index == allOf || kept[n-1] == d) {
+			continue
+		}
+		kept = append(kept, d)
+	}
+	return kept
+}
+
+// maxSharedDeps bounds how many instances of one block a shared result (a local
+// value, the common part of a body) names: each referrer takes them over. Above
+// it depends on the block as a whole.
+const maxSharedDeps = 32
+
+// shared is compact for a result that many referrers share.
+func shared(deps []dep) []dep {
+	if len(deps) == 0 {
+		return nil
+	}
+	deps = compact(deps)
+	counts := map[*Resource]int{}
+	for _, d := range deps {
+		counts[d.resource]++
+	}
+	for i := range deps {
+		if counts[deps[i].resource] > maxSharedDeps {
+			deps[i].index = allOf
+		}
+	}
+	return slices.Clone(compact(deps))
+}
+
+// noInstance says why there is no instance with the key, and which there are.
+func (b *block) noInstance(key cty.Value) string {
+	r := b.resource
+	n := len(b.keys)
+	switch {
+	case n == 0:
+		return fmt.Sprintf("%s has no instances: its %s is empty.", r.address, r.repetition())
+	case r.count != nil:
+		return fmt.Sprintf("There is no %s: count is %d, so that the instances are %s[0] to %s[%d].",
+			InstanceAddress(r.address, key), n, r.address, r.address, n-1)
+	}
+	var names []string
+	for _, k := range b.keys {
+		names = append(names, k.AsString())
+	}
+	hint := didYouMean(key.AsString(), names)
+	if hint == "" && n <= 10 {
+		for i := range names {
+			names[i] = quote(names[i])
+		}
+		hint = " There is " + listWords(names, "and") + "."
+	}
+	return fmt.Sprintf("There is no %s: for_each has no such key.%s", InstanceAddress(r.address, key), hint)
+}

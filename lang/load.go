@@ -1,0 +1,391 @@
+package lang
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty/function"
+
+	"github.com/stowage-iac/stowage/lang/functions"
+	"github.com/stowage-iac/stowage/lang/schema"
+)
+
+// Suffix of configuration files.
+const Suffix = ".stowage.hcl"
+
+// Load parses all *.stowage.hcl files of dir (or opts.Files) and checks all
+// that can be checked without values. All errors are reported at once; with
+// errors the Config holds what could be understood and must not be evaluated.
+// It is never nil, so that its Files can serve for snippets.
+func Load(dir string, opts Options) (*Config, hcl.Diagnostics) {
+	if opts.Context == "" {
+		opts.Context = "default"
+	}
+	l := &loader{
+		opts:      opts,
+		functions: Functions(),
+		resources: map[string]*Resource{},
+		shapes:    map[*schema.Block]*shape{},
+		config: &Config{
+			Dir:       dir,
+			Context:   opts.Context,
+			Variables: map[string]*Variable{},
+			Locals:    map[string]*Local{},
+			Files:     map[string]*hcl.File{},
+			Sources:   map[string][]byte{},
+		},
+	}
+	l.config.snapshot = opts.Files
+	files := l.parseAll(l.read())
+	if !l.diags.HasErrors() {
+		l.declare(files)
+		l.define()
+		l.finish()
+	}
+	l.diags = tidy(l.diags)
+	return l.config, l.diags
+}
+
+// loaded is what a Config holds for its evaluators.
+type loaded struct {
+	snapshot  map[string][]byte // Options.Files
+	order     []*Resource
+	variables []*Variable // by index
+	locals    []*Local    // by index
+	byAddress map[string]*Resource
+	bodies    int // number of cache slots for bodies
+}
+
+// loader is the state of one Load.
+type loader struct {
+	opts      Options
+	config    *Config
+	diags     hcl.Diagnostics
+	functions map[string]function.Function
+	resources map[string]*Resource // by address
+	shapes    map[*schema.Block]*shape
+	exprs     []*expression // all compiled ones that need their reach
+	stowage   *hclsyntax.Block
+}
+
+func (l *loader) add(diags hcl.Diagnostics) { l.diags = append(l.diags, diags...) }
+
+func (l *loader) errorf(summary string, rng hcl.Range, format string, args ...any) {
+	l.diags = append(l.diags, &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  summary,
+		Detail:   fmt.Sprintf(format, args...),
+		Subject:  rng.Ptr(),
+	})
+}
+
+// read fills Sources.
+func (l *loader) read() []string {
+	c := l.config
+	if l.opts.Files != nil {
+		for name, src := range l.opts.Files {
+			if strings.HasSuffix(name, Suffix) && !strings.ContainsAny(name, `/\:`) {
+				c.Sources[name] = src
+			}
+		}
+		if len(c.Sources) == 0 {
+			l.diags = append(l.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "No configuration",
+				Detail: fmt.Sprintf("The snapshot holds no *%s file.", Suffix)})
+		}
+		return keysOf(c.Sources)
+	}
+	entries, err := os.ReadDir(c.Dir)
+	if err != nil {
+		l.noDirectory(err)
+		return nil
+	}
+	var others []string
+	for _, entry := range entries {
+		name := entry.Name()
+		if entry.IsDir() || strings.HasPrefix(name, ".") {
+			continue
+		}
+		if !strings.HasSuffix(name, Suffix) {
+			if ext := filepath.Ext(name); (ext == ".hcl" || ext == ".tf") && !isVarsFile(name) {
+				others = append(others, name)
+			}
+			continue
+		}
+		src, err := readBounded(filepath.Join(c.Dir, name), maxFileSize)
+		if err != nil {
+			l.diags = append(l.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unreadable file",
+				Detail: fmt.Sprintf("The configuration file %s cannot be read: %s.", filepath.Join(c.Dir, name), plain(err))})
+			continue
+		}
+		c.Sources[name] = src
+	}
+	if len(c.Sources) == 0 && !l.diags.HasErrors() {
+		hint := ""
+		if len(others) > 0 {
+			hint = fmt.Sprintf(" There is %s: rename it to end in %s.", listWords(others, "and"), Suffix)
+		}
+		l.diags = append(l.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "No configuration",
+			Detail: fmt.Sprintf("The directory %s has no *%s file.%s", l.config.Dir, Suffix, hint)})
+	}
+	return keysOf(c.Sources)
+}
+
+func (l *loader) noDirectory(err error) {
+	detail := fmt.Sprintf("The configuration's directory %s cannot be read: %s.", l.config.Dir, plain(err))
+	if errors.Is(err, os.ErrNotExist) {
+		detail = fmt.Sprintf("There is no directory %s. Give the directory of the configuration.", l.config.Dir)
+	}
+	l.diags = append(l.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "No configuration", Detail: detail})
+}
+
+// plain is the text of an error without the path that the message names already.
+func plain(err error) string {
+	var pe *os.PathError
+	if errors.As(err, &pe) {
+		return pe.Err.Error()
+	}
+	return err.Error()
+}
+
+func readBounded(path string, limit int64) ([]byte, error) {
+	src, err := functions.ReadFile(path, limit)
+	if err != nil {
+		return nil, err
+	}
+	return src, nil
+}
+
+// parseAll parses the sources, as many at once as there are processors.
+func (l *loader) parseAll(names []string) []*hcl.File {
+	files := make([]*hcl.File, len(names))
+	diags := make([]hcl.Diagnostics, len(names))
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for i, name := range names {
+		wg.Add(1)
+		slots <- struct{}{}
+		go func() {
+			defer wg.Done()
+			files[i], diags[i] = parse(l.config.Sources[name], filepath.Join(l.config.Dir, name))
+			<-slots
+		}()
+	}
+	wg.Wait()
+	for i, name := range names {
+		l.add(diags[i])
+		if files[i] != nil {
+			l.config.Files[filepath.Join(l.config.Dir, name)] = files[i]
+		}
+	}
+	return files
+}
+
+// declare collects what there is, so that define can resolve references to it.
+func (l *loader) declare(files []*hcl.File) {
+	for _, file := range files {
+		body, ok := file.Body.(*hclsyntax.Body)
+		if !ok {
+			continue
+		}
+		for _, name := range keysOf(body.Attributes) {
+			a := body.Attributes[name]
+			l.errorf("Argument outside of a block", a.NameRange, "An argument must be within a block; a value to refer to belongs into locals { %s = … }.", name)
+		}
+		for _, b := range body.Blocks {
+			l.declareBlock(b)
+		}
+	}
+	c := l.config
+	c.byAddress = l.resources
+	for _, address := range keysOf(l.resources) {
+		r := l.resources[address]
+		r.index = len(c.Resources)
+		c.Resources = append(c.Resources, r)
+	}
+	slices.SortFunc(c.Outputs, func(a, b *Output) int { return strings.Compare(a.Name, b.Name) })
+	for _, name := range keysOf(c.Variables) {
+		c.Variables[name].index = len(c.variables)
+		c.variables = append(c.variables, c.Variables[name])
+	}
+	for _, name := range keysOf(c.Locals) {
+		c.Locals[name].index = len(c.locals)
+		c.locals = append(c.locals, c.Locals[name])
+	}
+}
+
+func (l *loader) declareBlock(b *hclsyntax.Block) {
+	switch b.Type {
+	case "stowage":
+		if !l.labels(b) {
+			return
+		}
+		if l.stowage != nil {
+			l.duplicate("stowage block", b.DefRange(), l.stowage.DefRange())
+			return
+		}
+		l.stowage = b
+	case "variable":
+		l.declareVariable(b)
+	case "locals":
+		l.declareLocals(b)
+	case "output":
+		l.declareOutput(b)
+	default:
+		if s := l.opts.Schemas[b.Type]; s != nil {
+			l.declareResource(b, s)
+			return
+		}
+		if why, later := l.opts.Later[b.Type]; later {
+			l.errorf("Not supported yet", b.DefRange(), "This version of Stowage does not support %s blocks.%s", b.Type, sentence(why))
+			return
+		}
+		hint := didYouMean(b.Type, append(keysOf(l.opts.Schemas), "stowage", "variable", "locals", "output"))
+		if b.Type == "resource" && len(b.Labels) == 2 {
+			hint = fmt.Sprintf(" A resource block begins with its kind: %s %q { … }.", b.Labels[0], b.Labels[1])
+		}
+		l.errorf("Unknown kind of block", b.TypeRange, "There are no %s blocks.%s", b.Type, hint)
+	}
+}
+
+// labels checks that the block has labels with these meanings.
+func (l *loader) labels(b *hclsyntax.Block, want ...string) bool {
+	switch {
+	case len(b.Labels) < len(want):
+		l.errorf("Missing name", b.DefRange(), "A %s block needs a %s: %s %q { … }.", b.Type, want[len(b.Labels)], b.Type, want[len(b.Labels)])
+		return false
+	case len(b.Labels) > len(want) && len(want) == 0:
+		l.errorf("Too many names", b.LabelRanges[0], "A %s block has no name: %s { … }.", b.Type, b.Type)
+		return false
+	case len(b.Labels) > len(want):
+		l.errorf("Too many names", b.LabelRanges[len(want)], "A %s block has one name: %s %q { … }.", b.Type, b.Type, b.Labels[0])
+		return false
+	}
+	for i, label := range b.Labels {
+		if !hclsyntax.ValidIdentifier(label) {
+			l.errorf("Invalid name", b.LabelRanges[i], "A name begins with a letter and holds letters, digits, _ and -; %q does not.", label)
+			return false
+		}
+	}
+	return true
+}
+
+func (l *loader) duplicate(what string, rng, first hcl.Range) {
+	l.diags = append(l.diags, &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Duplicate",
+		Detail:   fmt.Sprintf("There is a second %s; the first is at %s:%d. Remove or rename one.", what, first.Filename, first.Start.Line),
+		Subject:  rng.Ptr(),
+	})
+}
+
+// define compiles everything that was declared.
+func (l *loader) define() {
+	l.defineSettings()
+	for _, v := range l.config.variables {
+		l.defineVariable(v)
+	}
+	for _, local := range l.config.locals {
+		local.expr = l.tracked(local.syntax, scope{in: "locals"})
+	}
+	for _, r := range l.config.Resources {
+		l.defineResource(r)
+	}
+	for _, o := range l.config.Outputs {
+		l.defineOutput(o)
+	}
+}
+
+// tracked compiles an expression whose reach finish computes.
+func (l *loader) tracked(e hclsyntax.Expression, s scope) *expression {
+	x := l.compile(e, s)
+	l.exprs = append(l.exprs, x)
+	return x
+}
+
+func (l *loader) declareLocals(b *hclsyntax.Block) {
+	if !l.labels(b) {
+		return
+	}
+	for _, nested := range b.Body.Blocks {
+		l.errorf("Unexpected block", nested.DefRange(), "Local values are arguments: %s = { … }.", nested.Type)
+	}
+	for _, name := range keysOf(b.Body.Attributes) {
+		a := b.Body.Attributes[name]
+		if first := l.config.Locals[name]; first != nil {
+			second, firstRange := a.NameRange, first.Range
+			if before(second, firstRange) {
+				second, firstRange = firstRange, second
+			}
+			l.duplicate("local value "+name, second, firstRange)
+			continue
+		}
+		l.config.Locals[name] = &Local{Name: name, Range: a.NameRange, local: local{syntax: a.Expr}}
+	}
+}
+
+type local struct {
+	index  int
+	syntax hclsyntax.Expression
+	expr   *expression
+}
+
+// tidy removes repeated diagnostics and sorts them by place.
+func tidy(diags hcl.Diagnostics) hcl.Diagnostics {
+	if len(diags) < 2 {
+		return diags
+	}
+	type key struct {
+		summary, detail string
+		subject         hcl.Range
+	}
+	seen := make(map[key]bool, len(diags))
+	var kept hcl.Diagnostics
+	for _, d := range diags {
+		k := key{summary: d.Summary, detail: d.Detail}
+		if d.Subject != nil {
+			k.subject = *d.Subject
+		}
+		if !seen[k] {
+			seen[k] = true
+			kept = append(kept, d)
+		}
+	}
+	slices.SortStableFunc(kept, func(a, b *hcl.Diagnostic) int {
+		switch {
+		case a.Subject == nil && b.Subject == nil:
+			return 0
+		case a.Subject == nil:
+			return -1
+		case b.Subject == nil:
+			return 1
+		case before(*a.Subject, *b.Subject):
+			return -1
+		case before(*b.Subject, *a.Subject):
+			return 1
+		}
+		return strings.Compare(a.Summary+a.Detail, b.Summary+b.Detail)
+	})
+	return kept
+}
+
+func before(a, b hcl.Range) bool {
+	if a.Filename != b.Filename {
+		return a.Filename < b.Filename
+	}
+	return a.Start.Byte < b.Start.Byte
+}
+
+// addFile keeps a parsed file for snippets.
+func (c *Config) addFile(name string, file *hcl.File) {
+	if file != nil {
+		c.Files[name] = file
+	}
+}

@@ -1,0 +1,98 @@
+package lang
+
+import (
+	"maps"
+	"reflect"
+	"unsafe"
+
+	"github.com/zclconf/go-cty/cty"
+)
+
+// cty.ObjectVal builds the object's type, attribute by attribute, with every
+// value: 2.3 µs and 3.7 kB for 15 attributes, two thirds of them for a type that
+// is the same for all instances of a kind. rawObject and rawList share the type
+// instead (0.4 µs, 1.2 kB). They rely on the layout of cty.Value, which
+// layoutKnown verifies once; if a later cty differs they take the public way.
+
+type rawValue struct {
+	ty cty.Type
+	v  any
+}
+
+var layoutKnown = func() bool {
+	t := reflect.TypeFor[cty.Value]()
+	r := reflect.TypeFor[rawValue]()
+	if t.NumField() != 2 || t.Size() != r.Size() {
+		return false
+	}
+	for i := range 2 {
+		if t.Field(i).Type != r.Field(i).Type || t.Field(i).Offset != r.Field(i).Offset {
+			return false
+		}
+	}
+	object := cty.ObjectVal(map[string]cty.Value{"a": cty.True})
+	list := cty.ListVal([]cty.Value{cty.True})
+	attrs, isMap := raw(object).(map[string]any)
+	elems, isSlice := raw(list).([]any)
+	return isMap && attrs["a"] == any(true) && isSlice && elems[0] == any(true)
+}()
+
+// raw is the representation of v; meaningful only together with v's type.
+func raw(v cty.Value) any { return (*rawValue)(unsafe.Pointer(&v)).v }
+
+func fromRaw(ty cty.Type, v any) cty.Value {
+	r := rawValue{ty: ty, v: v}
+	return *(*cty.Value)(unsafe.Pointer(&r))
+}
+
+// attrs collects the attributes of an object whose type is known beforehand.
+// Every value must have exactly the type that the object's type gives it.
+type attrs struct {
+	raw  map[string]any
+	slow map[string]cty.Value
+}
+
+func newAttrs(n int) attrs {
+	if layoutKnown {
+		return attrs{raw: make(map[string]any, n)}
+	}
+	return attrs{slow: make(map[string]cty.Value, n)}
+}
+
+func (a attrs) set(name string, v cty.Value) {
+	if a.raw != nil {
+		a.raw[name] = raw(v)
+		return
+	}
+	a.slow[name] = v
+}
+
+func (a attrs) clone() attrs {
+	if a.raw != nil {
+		return attrs{raw: maps.Clone(a.raw)}
+	}
+	return attrs{slow: maps.Clone(a.slow)}
+}
+
+// object makes the value; a must not be changed afterwards.
+func (a attrs) object(ty cty.Type) cty.Value {
+	if a.raw != nil {
+		return fromRaw(ty, a.raw)
+	}
+	return cty.ObjectVal(a.slow)
+}
+
+// listOf makes a list of values that all have exactly the type elem.
+func listOf(elem cty.Type, vals []cty.Value) cty.Value {
+	if len(vals) == 0 {
+		return cty.ListValEmpty(elem)
+	}
+	if !layoutKnown {
+		return cty.ListVal(vals)
+	}
+	elems := make([]any, len(vals))
+	for i, v := range vals {
+		elems[i] = raw(v)
+	}
+	return fromRaw(cty.List(elem), elems)
+}

@@ -1,0 +1,42 @@
+package lang
+
+import (
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+type output struct {
+	block     *hclsyntax.Block
+	value     *expression
+	dependsOn []dependency
+}
+
+func (l *loader) declareOutput(b *hclsyntax.Block) {
+	if !l.labels(b, "name") {
+		return
+	}
+	for _, o := range l.config.Outputs {
+		if o.Name == b.Labels[0] {
+			l.duplicate("output "+o.Name, b.DefRange(), o.Range)
+			return
+		}
+	}
+	l.config.Outputs = append(l.config.Outputs, &Output{Name: b.Labels[0], Range: b.DefRange(), output: output{block: b}})
+}
+
+func (l *loader) defineOutput(o *Output) {
+	in := "output " + quote(o.Name)
+	o.value = &expression{Expression: nullExpr(o.Range)}
+	m := l.members(o.block.Body, in, map[string]string{"precondition": ""})
+	o.Description = l.constString(m.attr("description"), in)
+	o.Sensitive = l.constBool(m.attr("sensitive"), in)
+	if a := m.attr("depends_on"); a != nil {
+		o.dependsOn = l.dependsOn(a, nil)
+	}
+	m.attr("ephemeral", "Outputs are kept in the state; mark a value sensitive to have it encrypted there.")
+	if a := m.attr("value"); a != nil {
+		o.value = l.tracked(a.Expr, scope{in: in})
+	} else {
+		l.errorf("Missing argument", o.Range, "An output block needs a value: value = ….")
+	}
+	m.done()
+}

@@ -1,0 +1,201 @@
+package lang
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/stowage-iac/stowage/lang/schema"
+)
+
+type resource struct {
+	address   string
+	index     int // in Config.Resources
+	block     *hclsyntax.Block
+	ty        cty.Type // of an instance's object
+	count     *expression
+	forEach   *expression
+	dependsOn []dependency
+	timeouts  Timeouts
+	body      *body
+	refs      []*Resource // blocks that this one refers to, itself or through locals
+}
+
+// dependency is an entry of depends_on.
+type dependency struct {
+	resource *Resource
+	key      cty.Value // cty.NilVal: all of it
+	rng      hcl.Range
+}
+
+func (r *Resource) keyed() bool { return r.count != nil || r.forEach != nil }
+
+func (r *Resource) repetition() string {
+	if r.count != nil {
+		return "count"
+	}
+	return "for_each"
+}
+
+func (l *loader) declareResource(b *hclsyntax.Block, s *schema.Block) {
+	if !l.labels(b, "name") {
+		return
+	}
+	r := &Resource{Kind: b.Type, Name: b.Labels[0], Schema: s, Range: b.DefRange()}
+	r.address = r.Kind + "." + r.Name
+	r.block = b
+	r.ty = l.shape(s, "").ty
+	if first := l.resources[r.address]; first != nil {
+		l.duplicate(fmt.Sprintf("block %s %q", r.Kind, r.Name), b.DefRange(), first.Range)
+		return
+	}
+	if b.Body.Attributes["count"] != nil {
+		r.count = &expression{}
+	}
+	if b.Body.Attributes["for_each"] != nil {
+		r.forEach = &expression{}
+	}
+	if r.count != nil && r.forEach != nil {
+		l.errorf("Both count and for_each", b.Body.Attributes["for_each"].NameRange, "%s has count and for_each: use one of them.", r.address)
+		r.count = nil
+	}
+	l.resources[r.address] = r
+}
+
+var metaArguments = []string{"count", "for_each", "depends_on"}
+var metaBlocks = []string{"lifecycle", "timeouts"}
+
+func (l *loader) defineResource(r *Resource) {
+	attrs := r.block.Body.Attributes
+	outside := scope{in: r.address, owner: r}
+	if a := attrs["count"]; a != nil {
+		count := l.tracked(a.Expr, outside)
+		if r.count != nil {
+			*r.count = *count
+			l.exprs[len(l.exprs)-1] = r.count
+		}
+	}
+	if a := attrs["for_each"]; a != nil {
+		*r.forEach = *l.tracked(a.Expr, outside)
+		l.exprs[len(l.exprs)-1] = r.forEach
+	}
+	if a := attrs["depends_on"]; a != nil {
+		r.dependsOn = l.dependsOn(a, r)
+	}
+	m := l.members(r.block.Body, r.address, nil)
+	if b := m.one("lifecycle"); b != nil {
+		l.defineLifecycle(r, b)
+	}
+	if b := m.one("timeouts"); b != nil {
+		l.defineTimeouts(r, b)
+	}
+	s := outside
+	s.count, s.each = r.count != nil, r.forEach != nil
+	r.body = l.body(r.block.Body, r.Schema, l.shape(r.Schema, ""), bodyOptions{scope: s, in: r.address, header: r.Range, top: true})
+}
+
+// dependsOn reads a list of references to blocks and instances.
+func (l *loader) dependsOn(a *hclsyntax.Attribute, owner *Resource) []dependency {
+	exprs, diags := hcl.ExprList(a.Expr)
+	if diags.HasErrors() {
+		l.errorf("List of references expected", a.Expr.Range(), "depends_on is a list of blocks: [config.site, secret.db].")
+		return nil
+	}
+	var deps []dependency
+	for _, e := range exprs {
+		t, diags := hcl.AbsTraversalForExpr(e)
+		if diags.HasErrors() {
+			l.errorf("Reference expected", e.Range(), "depends_on takes blocks as they are, without quotes or calculations: [config.site].")
+			continue
+		}
+		res := l.findResource(t, e.Range(), t.RootName())
+		if res == nil {
+			continue
+		}
+		d := dependency{resource: res, rng: e.Range()}
+		if len(t) == 3 && res.keyed() {
+			if index, ok := t[2].(hcl.TraverseIndex); ok {
+				d.key = index.Key
+				t = t[:2]
+			}
+		}
+		if len(t) > 2 {
+			l.errorf("Reference to a block expected", e.Range(), "depends_on takes whole blocks or instances: write %s.", res.address)
+			continue
+		}
+		deps = append(deps, d)
+	}
+	return deps
+}
+
+func (l *loader) defineLifecycle(r *Resource, b *hclsyntax.Block) {
+	const in = "the lifecycle block"
+	m := l.members(b.Body, in, map[string]string{"replace_triggered_by": "", "precondition": "Use a variable's validation.", "postcondition": ""})
+	r.Lifecycle.PreventDestroy = l.constBool(m.attr("prevent_destroy"), in)
+	r.Lifecycle.CreateBeforeDestroy = l.constBool(m.attr("create_before_destroy"), in)
+	if a := m.attr("ignore_changes"); a != nil {
+		r.Lifecycle.IgnoreChanges = l.ignoreChanges(r, a)
+	}
+	m.done()
+}
+
+func (l *loader) ignoreChanges(r *Resource, a *hclsyntax.Attribute) []string {
+	if hcl.ExprAsKeyword(a.Expr) == "all" {
+		return []string{"all"}
+	}
+	exprs, diags := hcl.ExprList(a.Expr)
+	if diags.HasErrors() {
+		l.errorf("List of arguments expected", a.Expr.Range(), "ignore_changes is a list of arguments, [labels], or the word all.")
+		return nil
+	}
+	var paths []string
+	for _, e := range exprs {
+		t, diags := hcl.AbsTraversalForExpr(e)
+		if diags.HasErrors() {
+			l.errorf("Argument expected", e.Range(), "ignore_changes takes names of arguments as they are, without quotes: [labels].")
+			continue
+		}
+		if name := t.RootName(); !r.ty.HasAttribute(name) {
+			l.errorf("Unknown argument", e.Range(), "A %s block has no argument %q.%s", r.Kind, name, didYouMean(name, keysOf(r.ty.AttributeTypes())))
+			continue
+		}
+		path := make(cty.Path, 0, len(t))
+		for _, s := range t {
+			switch s := s.(type) {
+			case hcl.TraverseRoot:
+				path = append(path, cty.GetAttrStep{Name: s.Name})
+			case hcl.TraverseAttr:
+				path = append(path, cty.GetAttrStep{Name: s.Name})
+			case hcl.TraverseIndex:
+				path = append(path, cty.IndexStep{Key: s.Key})
+			}
+		}
+		paths = append(paths, pathText(path))
+	}
+	return paths
+}
+
+func (l *loader) defineTimeouts(r *Resource, b *hclsyntax.Block) {
+	const in = "the timeouts block"
+	m := l.members(b.Body, in, nil)
+	read := func(name string, into *time.Duration) {
+		a := m.attr(name)
+		text := l.constString(a, in)
+		if a == nil || text == "" {
+			return
+		}
+		d, err := time.ParseDuration(text)
+		if err != nil || d <= 0 {
+			l.errorf("Invalid duration", a.Expr.Range(), "%s in %s needs a duration such as \"5m\" or \"90s\"; %q is none.", name, in, text)
+			return
+		}
+		*into = d
+	}
+	read("create", &r.timeouts.Create)
+	read("update", &r.timeouts.Update)
+	read("delete", &r.timeouts.Delete)
+	m.done()
+}

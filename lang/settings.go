@@ -1,0 +1,126 @@
+package lang
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/go-version"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+)
+
+// laterBackends are those of the language that this version does not have.
+var laterBackends = []string{"cluster", "etcd", "http", "postgres", "s3"}
+
+func (l *loader) defineSettings() {
+	b := l.stowage
+	if b == nil {
+		return
+	}
+	s := &l.config.Settings
+	s.Range = b.DefRange()
+	m := l.members(b.Body, "the stowage block", nil)
+	if a := m.attr("required_version"); a != nil {
+		s.RequiredVersion = l.constString(a, "the stowage block")
+		l.checkVersion(s.RequiredVersion, a.Expr.Range())
+	}
+	if backend := m.one("backend", "type"); backend != nil {
+		l.defineBackend(backend)
+	}
+	if encryption := m.one("encryption"); encryption != nil {
+		l.defineEncryption(encryption)
+	}
+	m.done()
+}
+
+func (l *loader) checkVersion(required string, rng hcl.Range) {
+	if required == "" {
+		return
+	}
+	constraint, err := version.NewConstraint(required)
+	if err != nil {
+		l.errorf("Invalid version constraint", rng, "required_version is a list of comparisons such as \">= 0.1, < 2.0\"; %q is not.", required)
+		return
+	}
+	if l.opts.Version == "" {
+		return
+	}
+	have, err := version.NewVersion(l.opts.Version)
+	// A development build is as good as the release that it precedes.
+	if err == nil && !constraint.Check(have.Core()) {
+		l.errorf("Other version of Stowage required", rng, "This configuration requires Stowage %s; this is %s. Install a matching version, or change required_version.", required, l.opts.Version)
+	}
+}
+
+func (l *loader) defineBackend(b *hclsyntax.Block) {
+	backend := &l.config.Settings.Backend
+	backend.Type, backend.Range = b.Labels[0], b.DefRange()
+	if backend.Type != "local" {
+		if contains(laterBackends, backend.Type) {
+			l.errorf("Not supported yet", b.LabelRanges[0], "This version of Stowage does not support the backend %q. Use backend \"local\".", backend.Type)
+			return
+		}
+		l.errorf("Unknown backend", b.LabelRanges[0], "There is no backend %q.%s", backend.Type, didYouMean(backend.Type, append(laterBackends, "local")))
+		return
+	}
+	m := l.members(b.Body, `backend "local"`, nil)
+	if a := m.attr("path"); a != nil {
+		if path, ok := l.settingText(a, `backend "local"`); ok {
+			backend.Path = path
+		}
+	}
+	m.done()
+}
+
+// settingText evaluates a string that may use context.name and path.module.
+func (l *loader) settingText(a *hclsyntax.Attribute, in string) (string, bool) {
+	before := len(l.diags)
+	x := l.compile(a.Expr, scope{in: in, only: []string{"context", "path"}, why: "Only context.name and path.module are known before the state is opened."})
+	if len(l.diags) > before {
+		return "", false
+	}
+	e := &Evaluator{config: l.config, functions: l.functions}
+	f := e.frame(nil)
+	v, diags := x.Value(f.ctx)
+	l.add(f.explain(diags))
+	if diags.HasErrors() {
+		return "", false
+	}
+	v, err := convert.Convert(v, cty.String)
+	if v, _ = v.Unmark(); err != nil || v.IsNull() || !v.IsKnown() || v.AsString() == "" {
+		l.errorf("Wrong type of value", a.Expr.Range(), "%s in %s needs a text that is not empty.", a.Name, in)
+		return "", false
+	}
+	return v.AsString(), true
+}
+
+func (l *loader) defineEncryption(b *hclsyntax.Block) {
+	e := &Encryption{Range: b.DefRange()}
+	l.config.Settings.Encryption = e
+	const in = "the encryption block"
+	m := l.members(b.Body, in, map[string]string{"passphrase": "Name the environment variable that holds it: passphrase_env = \"STOWAGE_PASSPHRASE\"."})
+	e.Recipients = l.constStrings(m.attr("recipients"), in)
+	e.Identities = l.constStrings(m.attr("identities"), in)
+	e.PassphraseEnv = l.constString(m.attr("passphrase_env"), in)
+	m.done()
+	if len(b.Body.Attributes)+len(b.Body.Blocks) == 0 {
+		l.errorf("Missing argument", b.DefRange(), "The encryption block needs recipients, identities or passphrase_env.")
+	}
+}
+
+func (l *loader) constStrings(a *hclsyntax.Attribute, in string) []string {
+	v, ok := l.constant(a, cty.List(cty.String), in)
+	if !ok || v.IsNull() {
+		return nil
+	}
+	var list []string
+	for i, e := range v.AsValueSlice() {
+		if e.IsNull() {
+			l.errorf("Wrong type of value", a.Expr.Range(), "%s in %s: %s is null.", a.Name, in, fmt.Sprintf("element %d", i))
+			return nil
+		}
+		list = append(list, e.AsString())
+	}
+	return list
+}

@@ -1,0 +1,107 @@
+package lang
+
+import (
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/ext/typeexpr"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+)
+
+type variable struct {
+	index       int
+	block       *hclsyntax.Block
+	constraint  cty.Type // Type with optional attributes
+	defaults    *typeexpr.Defaults
+	validations []*validation
+}
+
+type validation struct {
+	condition *expression
+	message   *expression
+	rng       hcl.Range
+}
+
+func (l *loader) declareVariable(b *hclsyntax.Block) {
+	if !l.labels(b, "name") {
+		return
+	}
+	name := b.Labels[0]
+	if first := l.config.Variables[name]; first != nil {
+		l.duplicate("variable "+name, b.DefRange(), first.Range)
+		return
+	}
+	l.config.Variables[name] = &Variable{
+		Name: name, Range: b.DefRange(), Type: cty.DynamicPseudoType, Nullable: true,
+		variable: variable{block: b, constraint: cty.DynamicPseudoType},
+	}
+}
+
+func (l *loader) defineVariable(v *Variable) {
+	in := "variable " + quote(v.Name)
+	m := l.members(v.block.Body, in, nil)
+	v.Description = l.constString(m.attr("description"), in)
+	v.Sensitive = l.constBool(m.attr("sensitive"), in)
+	if a := m.attr("nullable"); a != nil {
+		v.Nullable = l.constBool(a, in)
+	}
+	m.attr("ephemeral", "Use sensitive = true: sensitive values are encrypted wherever they are kept.")
+	if a := m.attr("type"); a != nil {
+		ty, defaults, diags := typeexpr.TypeConstraintWithDefaults(a.Expr)
+		l.add(diags)
+		if !diags.HasErrors() {
+			v.constraint, v.defaults, v.Type = ty, defaults, ty.WithoutOptionalAttributesDeep()
+		}
+	}
+	if a := m.attr("default"); a != nil {
+		if raw, ok := l.constant(a, cty.DynamicPseudoType, in); ok {
+			value, problem := v.convert(raw)
+			if problem != "" {
+				l.errorf("Invalid default value", a.Expr.Range(), "The default of variable %q is not valid: %s.", v.Name, problem)
+			} else {
+				v.Default = value
+			}
+		}
+	}
+	for _, b := range m.block("validation") {
+		if l.labels(b) {
+			l.defineValidation(v, b)
+		}
+	}
+	m.done()
+}
+
+func (l *loader) defineValidation(v *Variable, b *hclsyntax.Block) {
+	in := "a validation of variable " + quote(v.Name)
+	m := l.members(b.Body, in, nil)
+	condition, message := m.attr("condition"), m.attr("error_message")
+	m.done()
+	if condition == nil || message == nil {
+		l.errorf("Missing argument", b.DefRange(), "A validation block needs a condition and an error_message.")
+		return
+	}
+	s := scope{in: in, only: []string{"var", "context", "path"}, why: "Variables are checked before anything else is evaluated: a validation may use var, context and path."}
+	v.validations = append(v.validations, &validation{
+		condition: l.compile(condition.Expr, s),
+		message:   l.compile(message.Expr, s),
+		rng:       condition.Expr.Range(),
+	})
+}
+
+// convert gives raw the variable's type. problem is a clause without the value, or "".
+func (v *Variable) convert(raw cty.Value) (value cty.Value, problem string) {
+	if raw.IsNull() {
+		if !v.Nullable {
+			return cty.NilVal, "it is null, and the variable has nullable = false"
+		}
+		return cty.NullVal(v.Type), ""
+	}
+	if v.defaults != nil {
+		raw = v.defaults.Apply(raw)
+	}
+	value, err := convert.Convert(raw, v.constraint)
+	if err != nil {
+		return cty.NilVal, errorText(err)
+	}
+	return value, ""
+}
