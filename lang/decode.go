@@ -155,7 +155,7 @@ func (f *frame) argument(b *body, a *argument, ctx *hcl.EvalContext) (cty.Value,
 		})
 		return f.failed(s), f.explain(diags)
 	}
-	if v.Type() != s.Type || s.Type.IsObjectType() {
+	if !v.Type().Equals(s.Type) {
 		converted, err := convert.Convert(v, s.Type)
 		if err != nil {
 			return fail("Wrong type of value", "The argument "+a.name+" of "+b.in+" needs "+article(s.Type)+": "+errorText(err)+".")
