@@ -132,9 +132,8 @@ func (d *decision) pod(name string) {
 				waiting++
 			}
 		case !bound && d.inTheWay(want) != nil:
-			if !d.waitsFor(name, want) {
-				waiting++
-			}
+			// What is in the way may in turn wait for another slot of this pod,
+			// so this one holds nothing up.
 		case !bound:
 			d.do(nil, &want, "the slot is new")
 			waiting++
@@ -185,26 +184,6 @@ func (d *decision) next(spec api.PodSpec, changed []api.Binding) {
 			return
 		}
 	}
-}
-
-// waitsFor reports whether what is in the way of want waits, itself or through
-// others, for another slot of the pod: then that one must move first.
-func (d *decision) waitsFor(pod string, want api.Binding) bool {
-	for range d.in.Bindings {
-		next := d.inTheWay(want)
-		if next == nil {
-			return false
-		}
-		if next.Pod == pod {
-			return true
-		}
-		spec, desired := d.in.Pods[next.Pod]
-		if !desired || next.Slot >= len(spec.Placement) {
-			return false
-		}
-		want = wanted(spec, *next)
-	}
-	return false
 }
 
 // breaksCycle reports whether have waits, through what is in its way, for
