@@ -324,7 +324,9 @@ func mustJSON(v any) string {
 func TestBind(t *testing.T) {
 	s := open(t, options(t, t.TempDir()))
 	p := put(t, s, pod("web", "1", "a", "a"))
-	on := func(node string, slot int) *api.Binding { return &api.Binding{Pod: "web", Slot: slot, Node: node, Revision: "r"} }
+	on := func(node string, slot int) *api.Binding {
+		return &api.Binding{Pod: "web", Slot: slot, Node: node, Revision: "r"}
+	}
 	at, err := s.Bind(t.Context(), "web", p.ModRevision, []store.Move{{To: on("a", 0)}, {To: on("a", 1)}})
 	if err != nil {
 		t.Fatal(err)
