@@ -6,9 +6,14 @@ package image
 import (
 	"context"
 	"errors"
-	"net"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 // Sentinels, for errors.Is.
@@ -28,6 +33,9 @@ type Image struct {
 	Digest string
 	// Platforms, sorted: linux/amd64, linux/arm64.
 	Platforms []string
+
+	root     blob // the index, or the manifest of the only variant
+	variants map[string]func() (*variant, error)
 }
 
 // Layer describes a layer as it is sent.
@@ -36,83 +44,236 @@ type Layer struct {
 	Size   int64  // compressed
 }
 
+// variant is the image for one platform.
+type variant struct {
+	platform string
+	manifest blob
+	config   blob
+	file     *v1.ConfigFile
+	layers   []blob // lowest first; file.RootFS.DiffIDs go with them
+}
+
+// blob is content: data when it is small, else open reads it.
+type blob struct {
+	desc v1.Descriptor
+	data []byte
+	open func(context.Context) (io.ReadCloser, error)
+}
+
 // Size is the compressed size of what a host of the platform needs: manifests, config and layers.
-func (i *Image) Size(platform string) (int64, error) { return 0, nil }
+func (i *Image) Size(platform string) (int64, error) {
+	v, err := i.variant(platform)
+	if err != nil {
+		return 0, err
+	}
+	var size int64
+	for _, b := range i.blobs(v) {
+		size += b.desc.Size
+	}
+	return size, nil
+}
 
 // Layers of a platform, lowest first.
-func (i *Image) Layers(platform string) ([]Layer, error) { return nil, nil }
-
-// Config is the image's configuration for a platform.
-func (i *Image) Config(platform string) (*v1.ConfigFile, error) { return nil, nil }
-
-// Spec says how to build an image.
-type Spec struct {
-	Name    string // web or web["a"]: Ref is stowage.local/web@sha256:…
-	BaseDir string // that relative paths are relative to
-	// From is "" or "scratch", an OCI layout directory, a docker or OCI tarball (a
-	// path that exists), or a registry reference.
-	From       string
-	Copies     []Copy // one layer each
-	Entrypoint []string
-	Command    []string
-	Env        []string // NAME=value, added to the base's
-	User       string
-	WorkDir    string
-	Labels     map[string]string
-	// Platforms, e.g. linux/amd64; default this machine's architecture. Several make an index.
-	Platforms []string
+func (i *Image) Layers(platform string) ([]Layer, error) {
+	v, err := i.variant(platform)
+	if err != nil {
+		return nil, err
+	}
+	layers := make([]Layer, len(v.layers))
+	for n, l := range v.layers {
+		layers[n] = Layer{l.desc.Digest.String(), l.desc.Size}
+	}
+	return layers, nil
 }
 
-// Copy puts a file, or what is in a directory, at To.
-type Copy struct {
-	Source string
-	To     string // absolute; with a trailing slash a file keeps its name
-	Owner  string // "uid" or "uid:gid", numbers; default 0:0
-	Mode   string // octal, of files; directories get x where r is; default: the source's
-	// Platform limits the copy to one platform; "" is all.
-	Platform string
+// Config is the image's configuration for a platform. It is not to be changed.
+func (i *Image) Config(platform string) (*v1.ConfigFile, error) {
+	v, err := i.variant(platform)
+	if err != nil {
+		return nil, err
+	}
+	return v.file, nil
 }
 
-// Build makes an image. The same content gives the same digest on every machine.
-// Layers are cached by content in the user's cache directory.
-func Build(ctx context.Context, spec Spec) (*Image, error) { return nil, nil }
-
-// Resolve asks the registry for the digest of a reference. Layers are streamed
-// from the registry when they are pushed. Credentials come from ~/.docker/config.json.
-// Errors are ErrNotFound, ErrUnauthorized, ErrUnreachable (errors.Is), each naming the reference.
-func Resolve(ctx context.Context, ref string) (*Image, error) { return nil, nil }
-
-// Dialer connects to a host's containerd, e.g. ssh.Host.Dial of api.ContainerdSock.
-type Dialer func(ctx context.Context) (net.Conn, error)
-
-// Missing tells for each image how many bytes the host's containerd lacks: what
-// Push would send if the images were pushed one after the other.
-func Missing(ctx context.Context, dial Dialer, platform string, images ...*Image) ([]int64, error) {
-	return nil, nil
+// blobs are what a host of the variant's platform needs, each once: layers first, the root last.
+func (i *Image) blobs(v *variant) []blob {
+	all := append(slices.Clone(v.layers), v.config, v.manifest, i.root)
+	seen := map[v1.Hash]bool{}
+	return slices.DeleteFunc(all, func(b blob) bool {
+		twice := seen[b.desc.Digest]
+		seen[b.desc.Digest] = true
+		return twice
+	})
 }
 
-// PushOptions of Push.
-type PushOptions struct {
-	Platform string // of the host, e.g. linux/amd64
-	// Labels of the image record, e.g. api.LabelCluster.
-	Labels map[string]string
-	// Progress is told of the bytes sent so far and the bytes to send. May be nil.
-	Progress func(sent, total int64)
+// variant picks the platform: linux/arm also takes linux/arm/v7.
+func (i *Image) variant(platform string) (*variant, error) {
+	if load := i.variants[platform]; load != nil {
+		return load()
+	}
+	for n := len(i.Platforms) - 1; n >= 0; n-- {
+		if p := i.Platforms[n]; strings.HasPrefix(p, platform+"/") {
+			return i.variants[p]()
+		}
+	}
+	return nil, fmt.Errorf("%s: %w: %s; it is for %s", i.Ref, ErrPlatform, platform, strings.Join(i.Platforms, ", "))
 }
 
-// Pushed is what Push did.
-type Pushed struct {
-	Sent  int64 // bytes of content sent
-	Blobs int   // blobs sent
+// newImage assembles an image of variants; index is nil for a single one.
+func newImage(name string, index *blob, variants map[string]func() (*variant, error)) (*Image, error) {
+	i := &Image{variants: variants}
+	for p := range variants {
+		i.Platforms = append(i.Platforms, p)
+	}
+	slices.Sort(i.Platforms)
+	if index != nil {
+		i.root = *index
+	} else {
+		v, err := variants[i.Platforms[0]]()
+		if err != nil {
+			return nil, err
+		}
+		i.root = v.manifest
+	}
+	i.Digest = i.root.desc.Digest.String()
+	i.Ref = name + "@" + i.Digest
+	return i, nil
 }
 
-// Push brings the image into the host's containerd: what is missing there is
-// sent, layers are unpacked, and the image record is made last. Interrupted at
-// any instant, the next Push goes on where it stopped.
-func Push(ctx context.Context, dial Dialer, img *Image, o PushOptions) (Pushed, error) {
-	return Pushed{}, nil
+// variantOf reads a variant's manifest and configuration; its layers stay where they are.
+func variantOf(img v1.Image) (*variant, error) {
+	raw, err := img.RawManifest()
+	if err != nil {
+		return nil, err
+	}
+	m, err := img.Manifest()
+	if err != nil {
+		return nil, err
+	}
+	mediaType, err := img.MediaType()
+	if err != nil {
+		return nil, err
+	}
+	config, err := img.RawConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	file, err := img.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	v := &variant{file: file, manifest: dataBlob(mediaType, raw), config: blob{desc: m.Config, data: config}}
+	v.platform = platformName(file.Platform())
+	if len(m.Layers) != len(file.RootFS.DiffIDs) {
+		return nil, fmt.Errorf("its manifest has %d layers, its configuration %d: it is damaged, or not an image that runs", len(m.Layers), len(file.RootFS.DiffIDs))
+	}
+	for _, d := range m.Layers {
+		v.layers = append(v.layers, blob{desc: d, open: func(context.Context) (io.ReadCloser, error) {
+			l, err := img.LayerByDigest(d.Digest)
+			if err != nil {
+				return nil, err
+			}
+			return l.Compressed()
+		}})
+	}
+	return v, nil
 }
 
-// Remove deletes the image record; containerd then collects what nothing else
-// uses. No error when there is none.
-func Remove(ctx context.Context, dial Dialer, ref string) error { return nil }
+// dataBlob describes bytes in memory.
+func dataBlob(mediaType types.MediaType, data []byte) blob {
+	h, size, err := v1.SHA256(strings.NewReader(string(data)))
+	if err != nil { // memory does not fail
+		panic(err)
+	}
+	return blob{desc: v1.Descriptor{MediaType: mediaType, Digest: h, Size: size}, data: data}
+}
+
+// reader reads a blob from offset on.
+func (b *blob) reader(ctx context.Context, offset int64) (io.ReadCloser, error) {
+	if b.data != nil {
+		return io.NopCloser(strings.NewReader(string(b.data[offset:]))), nil
+	}
+	r, err := b.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s, ok := r.(io.Seeker); ok {
+		_, err = s.Seek(offset, io.SeekStart)
+	} else {
+		_, err = io.CopyN(io.Discard, r, offset)
+	}
+	if err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// platformName is os/architecture, with the variant where it matters.
+func platformName(p *v1.Platform) string {
+	if p == nil {
+		return ""
+	}
+	name := p.OS + "/" + p.Architecture
+	if p.Variant != "" && !(p.Architecture == "arm64" && p.Variant == "v8") && !(p.Architecture == "amd64" && p.Variant == "v1") {
+		name += "/" + p.Variant
+	}
+	return name
+}
+
+// imageOf makes an Image of an index or of a single image from elsewhere.
+// Variants of an index are read when they are asked for; wrap explains what
+// fails then.
+func imageOf(name string, idx v1.ImageIndex, wrap func(error) error) (*Image, error) {
+	raw, err := idx.RawManifest()
+	if err != nil {
+		return nil, err
+	}
+	m, err := idx.IndexManifest()
+	if err != nil {
+		return nil, err
+	}
+	mediaType, err := idx.MediaType()
+	if err != nil {
+		return nil, err
+	}
+	variants := map[string]func() (*variant, error){}
+	for _, d := range m.Manifests {
+		if !d.MediaType.IsImage() || d.Platform != nil && d.Platform.OS == "unknown" { // attestations
+			continue
+		}
+		load := sync.OnceValues(func() (*variant, error) {
+			img, err := idx.Image(d.Digest)
+			if err != nil {
+				return nil, wrap(err)
+			}
+			v, err := variantOf(img)
+			return v, wrap(err)
+		})
+		platform := platformName(d.Platform)
+		if platform == "" {
+			v, err := load()
+			if err != nil {
+				return nil, err
+			}
+			platform = v.platform
+		}
+		if variants[platform] == nil { // the first, as container runtimes do
+			variants[platform] = load
+		}
+	}
+	if len(variants) == 0 {
+		return nil, fmt.Errorf("%s: its index names no image that runs", name)
+	}
+	root := dataBlob(mediaType, raw)
+	return newImage(name, &root, variants)
+}
+
+// singleImage makes an Image of one for a single platform.
+func singleImage(name string, img v1.Image) (*Image, error) {
+	v, err := variantOf(img)
+	if err != nil {
+		return nil, err
+	}
+	return newImage(name, nil, map[string]func() (*variant, error){v.platform: func() (*variant, error) { return v, nil }})
+}

@@ -1,0 +1,115 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	content "github.com/containerd/containerd/api/services/content/v1"
+	diff "github.com/containerd/containerd/api/services/diff/v1"
+	images "github.com/containerd/containerd/api/services/images/v1"
+	introspection "github.com/containerd/containerd/api/services/introspection/v1"
+	leases "github.com/containerd/containerd/api/services/leases/v1"
+	namespaces "github.com/containerd/containerd/api/services/namespaces/v1"
+	snapshots "github.com/containerd/containerd/api/services/snapshots/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/stowage-iac/stowage/api"
+)
+
+const (
+	snapshotter = "overlayfs"
+	// callTimeout bounds the calls that only look something up or write a record.
+	callTimeout = 60 * time.Second
+)
+
+// Dialer connects to a host's containerd, e.g. ssh.Host.Dial of api.ContainerdSock.
+type Dialer func(ctx context.Context) (net.Conn, error)
+
+// daemon is a host's containerd: its services one by one, since a pipelined
+// write needs the content service's own stream, and the client package would
+// bring all of a container runtime's client into the CLI.
+type daemon struct {
+	conn          *grpc.ClientConn
+	content       content.ContentClient
+	diff          diff.DiffClient
+	images        images.ImagesClient
+	introspection introspection.IntrospectionClient
+	leases        leases.LeasesClient
+	namespaces    namespaces.NamespacesClient
+	snapshots     snapshots.SnapshotsClient
+}
+
+func connect(dial Dialer) (*daemon, error) {
+	conn, err := grpc.NewClient("passthrough:///containerd",
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return dial(ctx) }),
+		grpc.WithWriteBufferSize(1<<20), grpc.WithReadBufferSize(128<<10),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(16<<20)))
+	if err != nil {
+		return nil, err
+	}
+	return &daemon{conn, content.NewContentClient(conn), diff.NewDiffClient(conn), images.NewImagesClient(conn),
+		introspection.NewIntrospectionClient(conn), leases.NewLeasesClient(conn), namespaces.NewNamespacesClient(conn),
+		snapshots.NewSnapshotsClient(conn)}, nil
+}
+
+func (d *daemon) close() { d.conn.Close() }
+
+// in addresses a namespace of containerd; lease, when not "", keeps what is made or touched.
+func in(ctx context.Context, namespace, lease string) context.Context {
+	ctx = metadata.AppendToOutgoingContext(ctx, "containerd-namespace", namespace)
+	if lease != "" {
+		ctx = metadata.AppendToOutgoingContext(ctx, "containerd-lease", lease)
+	}
+	return ctx
+}
+
+// ours is in, for the namespace of everything of Stowage.
+func ours(ctx context.Context, lease string) context.Context {
+	return in(ctx, api.ContainerdNamespace, lease)
+}
+
+func is(err error, code codes.Code) bool { return err != nil && status.Code(err) == code }
+
+// failed says what containerd was doing; a lost connection reads as such.
+func failed(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if s, ok := status.FromError(err); ok {
+		switch s.Code() {
+		case codes.Canceled:
+			return fmt.Errorf("%s: %w", doing, context.Canceled)
+		case codes.DeadlineExceeded:
+			return fmt.Errorf("%s: containerd does not answer: %w", doing, context.DeadlineExceeded)
+		case codes.Unavailable:
+			return fmt.Errorf("%s: containerd cannot be reached: %w", doing, errors.New(s.Message()))
+		case codes.Unimplemented:
+			return fmt.Errorf("%s: containerd is too old or lacks a plugin: %w", doing, errors.New(s.Message()))
+		}
+		return fmt.Errorf("%s: containerd: %w", doing, errors.New(s.Message()))
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// Remove deletes the image record; containerd then collects what nothing else
+// uses. No error when there is none.
+func Remove(ctx context.Context, dial Dialer, ref string) error {
+	d, err := connect(dial)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	_, err = d.images.Delete(ours(ctx, ""), &images.DeleteImageRequest{Name: ref, Sync: true})
+	if is(err, codes.NotFound) {
+		return nil
+	}
+	return failed("remove the image "+ref, err)
+}
