@@ -31,7 +31,7 @@ func (a *adapter) Run(args []string) int {
 		err = c.count(rest)
 	}
 	if err != nil {
-		return a.t.Usage("%s %s: %v; \"%s %s -h\" explains it", Name, c.Name, err, Name, c.Name)
+		return a.t.Usage("%s %s: %v (see \"%s %s -h\")", Name, c.Name, err, Name, c.Name)
 	}
 	return run(a.ctx, a.t, rest)
 }

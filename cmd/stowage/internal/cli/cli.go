@@ -106,7 +106,7 @@ func (a *App) find(args []string) (name string, rest []string, err error) {
 	if names[args[0]] {
 		typed = args[0] + " " + args[1]
 	}
-	return "", nil, fmt.Errorf("unknown command %q%s; \"%s -h\" lists the commands", typed, didYouMean(typed, list, ""), Name)
+	return "", nil, fmt.Errorf("unknown command %q%s (see \"%s -h\")", typed, didYouMean(typed, list, ""), Name)
 }
 
 func (a *App) command(name string) *Command {

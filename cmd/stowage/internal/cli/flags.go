@@ -34,12 +34,19 @@ func newFlags(name string) *Flags {
 
 // Bool declares -name.
 func (f *Flags) Bool(name string, value bool, doc string) *bool {
+	p := new(bool)
+	f.BoolVar(p, name, value, doc)
+	return p
+}
+
+// BoolVar is Bool into p.
+func (f *Flags) BoolVar(p *bool, name string, value bool, doc string) {
 	d := &described{name: name, doc: doc, isBool: true}
 	if value {
 		d.value = "false"
 	}
 	f.list = append(f.list, d)
-	return f.set.Bool(name, value, doc)
+	f.set.BoolVar(p, name, value, doc)
 }
 
 // String declares -name=VALUE. placeholder stands for the value in the help.
@@ -55,20 +62,18 @@ func (f *Flags) File(name, placeholder, glob, doc string) *string {
 	return s
 }
 
-// Int declares -name=N, a whole number of at least one.
-func (f *Flags) Int(name string, value int, doc string) *int {
-	n := &number{value}
+// IntVar declares -name=N, a whole number of at least one, into p.
+func (f *Flags) IntVar(p *int, name string, value int, doc string) {
+	*p = value
 	f.list = append(f.list, &described{name: name, value: "N", doc: doc})
-	f.set.Var(n, name, doc)
-	return &n.n
+	f.set.Var((*number)(p), name, doc)
 }
 
-// Duration declares -name=DURATION.
-func (f *Flags) Duration(name string, value time.Duration, doc string) *time.Duration {
-	d := &duration{value}
+// DurationVar declares -name=DURATION into p.
+func (f *Flags) DurationVar(p *time.Duration, name string, value time.Duration, doc string) {
+	*p = value
 	f.list = append(f.list, &described{name: name, value: "DURATION", doc: doc})
-	f.set.Var(d, name, doc)
-	return &d.d
+	f.set.Var((*duration)(p), name, doc)
 }
 
 // Func declares -name=VALUE that may be given several times.
@@ -188,28 +193,32 @@ func quoteUnlessFlag(s, prefix string) string {
 	return strconv.Quote(s)
 }
 
-type number struct{ n int }
+type number int
 
-func (n *number) String() string { return strconv.Itoa(n.n) }
+// String and Set implement flag.Value.
+func (n *number) String() string { return strconv.Itoa(int(*n)) }
 
+// Set reads a number.
 func (n *number) Set(s string) error {
 	v, err := strconv.Atoi(s)
 	if err != nil || v < 1 {
 		return fmt.Errorf("it is a whole number of at least 1")
 	}
-	n.n = v
+	*n = number(v)
 	return nil
 }
 
-type duration struct{ d time.Duration }
+type duration time.Duration
 
-func (d *duration) String() string { return d.d.String() }
+// String and Set implement flag.Value.
+func (d *duration) String() string { return time.Duration(*d).String() }
 
+// Set reads a duration.
 func (d *duration) Set(s string) error {
 	v, err := time.ParseDuration(s)
 	if err != nil || v < 0 {
 		return fmt.Errorf("it is a duration like 30s or 5m")
 	}
-	d.d = v
+	*d = duration(v)
 	return nil
 }

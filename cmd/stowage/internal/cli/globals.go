@@ -27,7 +27,7 @@ func (a *App) globals(t *Terminal, args []string) ([]string, error) {
 			return args[:1], nil
 		default:
 			known := []string{"chdir", "no-color", "help", "version", "install-autocomplete", "uninstall-autocomplete"}
-			return nil, fmt.Errorf("unknown global option -%s%s; \"%s -h\" lists them, a command's own options follow the command",
+			return nil, fmt.Errorf("unknown global option -%s%s (see \"%s -h\")",
 				name, didYouMean(name, known, "-"), Name)
 		}
 		args = args[1:]

@@ -171,7 +171,7 @@ func (v View) Document(p *planner.Plan) PlanDocument {
 			RoomJSON{n.FreeCPUAfter, n.FreeMemoryAfter, n.PodsAfter}})
 	}
 	for _, t := range p.Transfers {
-		d.Transfers = append(d.Transfers, TransferJSON(t))
+		d.Transfers = append(d.Transfers, TransferJSON{t.Image, t.Ref, t.Node, t.Bytes, t.Total, t.Unknown})
 	}
 	if i := p.Interrupted; i != nil {
 		d.Interrupted = &InterruptedJSON{i.Started.UTC(), i.By, append([]string{}, i.Done...), append([]string{}, i.Underway...)}

@@ -36,6 +36,21 @@ func (v View) Instances(w io.Writer, list []Instance) error {
 	return err
 }
 
+// State writes recorded instances and outputs.
+func (v View) State(w io.Writer, list []Instance, outputs map[string]Output) error {
+	if err := v.Instances(w, list); err != nil || len(outputs) == 0 {
+		return err
+	}
+	head := v.Bold("Outputs:") + "\n\n"
+	if len(list) > 0 {
+		head = "\n" + head
+	}
+	if _, err := io.WriteString(w, head); err != nil {
+		return err
+	}
+	return v.Outputs(w, outputs)
+}
+
 // InstanceJSON is a recorded instance for a program; sensitive parts are null.
 type InstanceJSON struct {
 	Address   string   `json:"address"`

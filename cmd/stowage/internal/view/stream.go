@@ -1,0 +1,155 @@
+package view
+
+import (
+	"encoding/json"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/stowage-iac/stowage/planner"
+)
+
+// Stream is plan -json and apply -json: one JSON object a line. Every record has
+// @timestamp, @level (info, warn, error), @message (for people) and type:
+//
+//	version          stowage, format
+//	diagnostic       diagnostic
+//	interrupted      interrupted: an apply before this one that did not end
+//	resource_drift   drift: what changed outside of Stowage
+//	planned_change   change
+//	placement        placement: where a pod's replicas run
+//	transfer         transfer: image content that goes to a host
+//	change_summary   changes, operation (plan, apply, destroy)
+//	apply_start, apply_progress, apply_complete, apply_errored   hook
+//	outputs          outputs
+//
+// It implements planner.Progress. Safe for concurrent use.
+type Stream struct {
+	view View
+	mu   sync.Mutex
+	out  *json.Encoder
+	err  error
+}
+
+// StreamFormat is the version of the stream's records.
+const StreamFormat = "1.0"
+
+// NewStream begins a stream with its version record.
+func NewStream(v View, w io.Writer, stowage string) *Stream {
+	s := &Stream{view: v, out: json.NewEncoder(w)}
+	s.out.SetEscapeHTML(false)
+	s.write("info", "version", "Stowage "+stowage, map[string]any{"stowage": stowage, "format": StreamFormat})
+	return s
+}
+
+// Err is the first error of writing.
+func (s *Stream) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+func (s *Stream) write(level, kind, message string, fields map[string]any) {
+	record := map[string]any{
+		"@timestamp": time.Now().UTC().Format(time.RFC3339Nano), "@level": level, "@message": message, "type": kind,
+	}
+	for k, v := range fields {
+		record[k] = v
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.out.Encode(record); err != nil && s.err == nil {
+		s.err = err
+	}
+}
+
+// Diagnostics writes a record for each.
+func (s *Stream) Diagnostics(diags hcl.Diagnostics, files map[string]*hcl.File) {
+	for _, d := range DiagnosticsJSON(diags, files) {
+		level := "error"
+		if d.Severity == "warning" {
+			level = "warn"
+		}
+		s.write(level, "diagnostic", d.Summary, map[string]any{"diagnostic": d})
+	}
+}
+
+// Plan writes the records of a plan; its summary is last.
+func (s *Stream) Plan(p *planner.Plan) {
+	d := s.view.Document(p)
+	if d.Interrupted != nil {
+		s.write("warn", "interrupted", "an apply did not end", map[string]any{"interrupted": d.Interrupted})
+	}
+	for _, c := range d.ResourceDrift {
+		s.write("info", "resource_drift", c.Address+": has changed outside of Stowage", map[string]any{"drift": c})
+	}
+	for i, c := range d.ResourceChanges {
+		if p.Changes[i].Action != planner.NoOp {
+			s.write("info", "planned_change", c.Address+": "+willBe[p.Changes[i].Action], map[string]any{"change": c})
+		}
+	}
+	for _, pod := range d.Placement {
+		s.write("info", "placement", pod.Address+": placement", map[string]any{"placement": pod})
+	}
+	for _, t := range d.Transfers {
+		s.write("info", "transfer", t.Image+" → "+t.Node+": "+bytesIn(t.Bytes), map[string]any{"transfer": t})
+	}
+	s.Summary("plan", d.Summary, (View{}).summary(p))
+	if len(d.OutputChanges) > 0 {
+		s.write("info", "outputs", "outputs", map[string]any{"outputs": d.OutputChanges})
+	}
+}
+
+// Summary writes the record that counts the changes.
+func (s *Stream) Summary(operation string, n Summary, message string) {
+	s.write("info", "change_summary", message, map[string]any{"changes": n, "operation": operation})
+}
+
+// Outputs writes the outputs after an apply; the value of a sensitive one is null.
+func (s *Stream) Outputs(outputs map[string]Output) error {
+	docs, err := outputDocuments(outputs)
+	if err != nil {
+		return err
+	}
+	s.write("info", "outputs", "outputs", map[string]any{"outputs": docs})
+	return nil
+}
+
+type hook struct {
+	Address string  `json:"address"`
+	Action  string  `json:"action"`
+	Elapsed float64 `json:"elapsed_seconds,omitempty"`
+	Clause  string  `json:"clause,omitempty"`
+}
+
+// Start implements planner.Progress. Refreshes are not told.
+func (s *Stream) Start(op planner.Operation) {
+	s.hook("info", "apply_start", words[op.Verb].doing+"…", op, "")
+}
+
+// Update implements planner.Progress.
+func (s *Stream) Update(op planner.Operation, clause string) {
+	s.hook("info", "apply_progress", clause, op, clause)
+}
+
+// Done implements planner.Progress.
+func (s *Stream) Done(op planner.Operation, failed bool) {
+	if failed {
+		s.hook("error", "apply_errored", words[op.Verb].done+" failed", op, "")
+		return
+	}
+	s.hook("info", "apply_complete", words[op.Verb].done+" complete", op, "")
+}
+
+func (s *Stream) hook(level, kind, message string, op planner.Operation, clause string) {
+	if op.Verb == planner.Refreshing {
+		return
+	}
+	h := hook{Address: op.Address, Action: string(op.Verb), Clause: printable(clause)}
+	if !op.Started.IsZero() && kind != "apply_start" {
+		h.Elapsed = time.Since(op.Started).Round(time.Millisecond).Seconds()
+	}
+	s.write(level, kind, op.Address+": "+message, map[string]any{"hook": h})
+}
