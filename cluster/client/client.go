@@ -16,6 +16,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"golang.org/x/net/http2"
 )
 
 // Patience is how long a call repeats itself while the API cannot be reached.
@@ -40,17 +42,14 @@ type Client struct {
 
 // New makes a client of a unix socket; nothing is dialled before the first call.
 func New(dial Dialer) *Client {
-	protocols := new(http.Protocols)
-	protocols.SetUnencryptedHTTP2(true)
-	one := oneAtATime(dial)
 	return &Client{
 		base:     "http://stowaged",
 		patience: Patience,
-		http: &http.Client{Transport: &http.Transport{
-			Protocols:   protocols,
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return one(ctx) },
-			HTTP2:       pings(),
-		}},
+		http: &http.Client{Transport: transport(func(ctx context.Context) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+			defer cancel()
+			return dial(ctx)
+		})},
 	}
 }
 
@@ -59,38 +58,31 @@ func New(dial Dialer) *Client {
 func NewTLS(addresses []string, config *tls.Config) *Client {
 	config = config.Clone()
 	config.NextProtos = []string{"h2"}
-	dial := oneAtATime(roundRobin(addresses, config))
 	return &Client{
 		base:     "https://stowaged",
 		patience: Patience,
-		http: &http.Client{Transport: &http.Transport{
-			ForceAttemptHTTP2: true,
-			DialTLSContext:    func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
-			HTTP2:             pings(),
-		}},
+		http:     &http.Client{Transport: transport(roundRobin(addresses, config))},
 	}
 }
 
 // Close drops idle connections. The client can still be used.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// pings finds a dead peer within about six seconds, also on a quiet stream.
-func pings() *http.HTTP2Config {
-	return &http.HTTP2Config{SendPingTimeout: 3 * time.Second, PingTimeout: 3 * time.Second}
-}
+// dialTimeout bounds one attempt to connect.
+const dialTimeout = 30 * time.Second
 
-// oneAtATime keeps a burst of first calls from opening a connection each: sshd
-// allows ten sessions per connection by default.
-func oneAtATime(dial Dialer) Dialer {
-	slot := make(chan struct{}, 1)
-	return func(ctx context.Context) (net.Conn, error) {
-		select {
-		case slot <- struct{}{}:
-			defer func() { <-slot }()
+// transport speaks HTTP/2 only, over one connection: net/http's own would dial
+// once per call of a burst, and sshd allows ten sessions per connection. A dead
+// peer is found within about six seconds, also on a quiet stream.
+func transport(dial Dialer) *http2.Transport {
+	return &http2.Transport{
+		AllowHTTP: true,
+		DialTLSContext: func(ctx context.Context, _, _ string, _ *tls.Config) (net.Conn, error) {
 			return dial(ctx)
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+		},
+		StrictMaxConcurrentStreams: true,
+		ReadIdleTimeout:            3 * time.Second,
+		PingTimeout:                3 * time.Second,
 	}
 }
 

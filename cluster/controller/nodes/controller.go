@@ -104,19 +104,19 @@ func look(s *store.State, in *Input) (gone []string) {
 	return gone
 }
 
+// write records why first: who waits for the verdict finds the event there.
 func (c *Controller) write(ctx context.Context, v Verdict) {
-	if err := c.Store.SetHealth(ctx, v.Node, v.Health); err != nil {
-		if ctx.Err() == nil {
-			c.Log.Warn("nodes: a verdict could not be written and is tried again", "node", v.Node, "error", err)
-		}
-		return
-	}
 	e := api.Event{Time: v.Health.Since, Object: "node." + v.Node, Type: "normal", Reason: "NodeReady", Message: "its agent answers again"}
 	if !v.Health.Ready {
 		e.Type, e.Reason, e.Message = "warning", "NodeSilent", v.Health.Message
 	}
-	c.Log.Info("nodes: "+e.Message, "node", v.Node)
-	if err := c.Store.Event(ctx, e); err != nil && ctx.Err() == nil {
-		c.Log.Warn("nodes: an event was lost", "node", v.Node, "error", err)
+	err := c.Store.Event(ctx, e)
+	if err == nil {
+		err = c.Store.SetHealth(ctx, v.Node, v.Health)
+	}
+	if err == nil {
+		c.Log.Info("nodes: "+e.Message, "node", v.Node)
+	} else if ctx.Err() == nil {
+		c.Log.Warn("nodes: a verdict could not be written and is tried again", "node", v.Node, "error", err)
 	}
 }
