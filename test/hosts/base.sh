@@ -91,10 +91,16 @@ bare() {
 		WantedBy=sysinit.target
 	END
 	in_base systemctl -q enable ssh.service cgroup-writable.service
-	# No console to log in at, no devices to find, nothing to do by the clock.
-	in_base systemctl -q mask console-getty.service systemd-udevd.service systemd-udev-trigger.service \
-		systemd-firstboot.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
-		e2scrub_all.timer e2scrub_reap.service fstrim.timer
+	# No console to log in at, no devices to find, nothing to do by the clock;
+	# and nothing that would change the machine, whose kernel it is.
+	in_base systemctl -q mask console-getty.service getty@tty1.service \
+		systemd-udevd.service systemd-udev-trigger.service systemd-firstboot.service \
+		apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer \
+		systemd-pstore.service systemd-binfmt.service proc-sys-fs-binfmt_misc.automount \
+		sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount
+	for file in "$dir"/usr/lib/sysctl.d/*.conf; do
+		ln -s /dev/null "$dir/etc/sysctl.d/${file##*/}"
+	done
 	mkdir -p "$dir/var/log/journal"
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strings"
 	"time"
 )
 
@@ -128,6 +129,13 @@ func destroy(ctx context.Context, s slot, lock *fileLock) error {
 		if err := step(); err != nil {
 			return err
 		}
+	}
+	left, err := leftovers(ctx, s)
+	if err != nil {
+		return err
+	}
+	if len(left) > 0 {
+		return fmt.Errorf("it left behind: %s", strings.Join(left, ", "))
 	}
 	lock.remove()
 	records, err := readRecords()

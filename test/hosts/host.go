@@ -27,6 +27,7 @@ type Host struct {
 	mu      sync.Mutex    // held while the host is switched on or off
 	on      bool          // it should run; a reboot from inside starts it again
 	ended   chan struct{} // closed when the nspawn that we started has ended
+	exit    error         // how it ended
 	keyMu   sync.Mutex
 	hostKey string
 }
@@ -164,8 +165,9 @@ func (h *Host) boot(ctx context.Context) error {
 // waitBooted waits until the host answers on port 22 and lets users in; with
 // containerd enabled also for its socket.
 func (h *Host) waitBooted(ctx context.Context) error {
-	for {
-		if h.answers(ctx) && h.settled() {
+	for answered := false; ; {
+		answered = answered || h.answers(ctx)
+		if answered && h.settled() {
 			return nil
 		}
 		select {
@@ -179,7 +181,7 @@ func (h *Host) waitBooted(ctx context.Context) error {
 }
 
 func (h *Host) endedEarly() error {
-	return fmt.Errorf("it ended while booting; its console:\n%s", tail(h.disk.console(), 15))
+	return fmt.Errorf("it ended while booting (%v); its console:\n%s", h.exit, tail(h.disk.console(), 15))
 }
 
 // settled looks into the running host for what comes a moment after sshd.
@@ -196,6 +198,7 @@ func (h *Host) settled() bool {
 // it starts it again.
 func (h *Host) follow(cmd *exec.Cmd, ended chan struct{}) {
 	err := cmd.Wait()
+	h.exit = err
 	close(ended)
 	if !rebooted(err) {
 		return

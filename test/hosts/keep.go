@@ -11,6 +11,7 @@ import (
 // Keep lets the lab live on when this process ends, until somebody opens it
 // and stops it. The Lab must not be used afterwards.
 func (l *Lab) Keep() error {
+	l.disown()
 	l.record.Kept = true
 	if err := l.write(); err != nil {
 		return fmt.Errorf("test hosts: keep lab %d: %w", l.slot, err)
@@ -43,7 +44,19 @@ func Open(ctx context.Context, number int) (*Lab, error) {
 }
 
 // Close gives an opened lab back; its hosts run on.
-func (l *Lab) Close() { l.lock.remove() }
+func (l *Lab) Close() {
+	l.disown()
+	l.lock.remove()
+}
+
+// disown lets no host of the lab be started again by this process.
+func (l *Lab) disown() {
+	for _, h := range l.Hosts {
+		h.mu.Lock()
+		h.on = false
+		h.mu.Unlock()
+	}
+}
 
 // Number is the lab's number on this machine, for Open.
 func (l *Lab) Number() int { return int(l.slot) }

@@ -71,7 +71,7 @@ func networkDown(ctx context.Context, s slot) error {
 		return err
 	}
 	for _, link := range links {
-		if _, err := run(ctx, "ip", "link", "delete", link); err != nil && exists("/sys/class/net/"+link) {
+		if err := deleteLink(ctx, link); err != nil {
 			return err
 		}
 	}
@@ -115,10 +115,18 @@ route add default via %s
 
 // unplug takes a host off the network at once; what it still sends is lost.
 func unplug(ctx context.Context, s slot, host int) error {
-	if port := s.port(host); exists("/sys/class/net/" + port) {
-		if _, err := run(ctx, "ip", "link", "delete", port); err != nil {
-			return err
-		}
+	return deleteLink(ctx, s.port(host))
+}
+
+// deleteLink removes an interface if it exists. The kernel may do so at the
+// same moment, as it removes the network namespace of a host that ended.
+func deleteLink(ctx context.Context, name string) error {
+	path := "/sys/class/net/" + name
+	if !exists(path) {
+		return nil
+	}
+	if _, err := run(ctx, "ip", "link", "delete", name); err != nil && exists(path) {
+		return err
 	}
 	return nil
 }

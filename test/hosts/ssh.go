@@ -69,7 +69,8 @@ func (h *Host) dial(ctx context.Context, user string) (*ssh.Client, error) {
 
 // Run runs a shell command in the host as root, through SSH, and returns its
 // standard output. The error of a command that failed has what it wrote to
-// standard error and wraps an *ssh.ExitError.
+// standard error and wraps an *ssh.ExitError. It returns when all that the
+// command started has closed its output, or when ctx ends.
 func (h *Host) Run(ctx context.Context, command string) (string, error) {
 	return h.RunAs(ctx, "root", command)
 }
