@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/providers"
 	"github.com/stowage-iac/stowage/scheduler"
 )
@@ -43,6 +44,12 @@ type Plan struct {
 	// Interrupted tells of an apply that did not end, nil when the last one did.
 	Interrupted *Interrupted
 	Warnings    hcl.Diagnostics
+	// Steps are the graph that apply executes, in an order in which every step comes
+	// after what it needs. Empty when there is nothing to do.
+	Steps []Step
+
+	hashKey []byte          // of the state, see providers.PlanRequest
+	ev      *lang.Evaluator // that the plan was made with; nil for an opened plan
 }
 
 // Change is one resource instance's change. Before and After are objects of the
@@ -58,6 +65,43 @@ type Change struct {
 	Deps    []string          // addresses of changes that must be done first
 	Drift   []providers.Cause // what changed outside of Stowage since the last apply
 	Healed  []string          // what controllers did since the last apply
+
+	// Placement is the node of each slot, for kinds with replicas.
+	Placement []string
+	// Settled: the configuration was wholly known, so that apply does not evaluate it again.
+	Settled bool
+	// Refreshed: nothing is to be done, but what is there differs from what is recorded
+	// (healing, new addresses); an apply records it.
+	Refreshed bool
+	// CreateFirst: a replacement whose new object comes before the old one goes.
+	CreateFirst bool
+	// PreventDestroy is recorded with the instance.
+	PreventDestroy bool
+	// ModRevision is the store's revision of the object when the plan was made; 0: there was none.
+	ModRevision int64
+	// Timeout of the change; 0: none.
+	Timeout time.Duration
+
+	ignore []string // lifecycle.ignore_changes
+}
+
+// StepKind says what a step does.
+type StepKind uint8
+
+// The kinds of steps.
+const (
+	StepApply  StepKind = iota // creates or updates Changes[Index]
+	StepDelete                 // deletes the prior object of Changes[Index]
+	StepPush                   // brings Transfers[Index] to its node
+	StepJoin                   // does nothing: stands for a whole block, or for a change that needs nothing done
+)
+
+// Step is one node of the graph.
+type Step struct {
+	Kind  StepKind
+	Index int    // in Changes or Transfers; -1 for a StepJoin of a block
+	Name  string // of a StepJoin: what it stands for
+	Needs []int  // steps that must be done before; each is less than the step's own number
 }
 
 // Transfer is image content that has to go to a host.
@@ -67,7 +111,11 @@ type Transfer struct {
 	Node    string
 	Bytes   int64 // missing there, compressed
 	Total   int64 // of the whole image, compressed
-	Unknown bool  // the image is not known before apply
+	Unknown bool  // the image is not known before apply: Image is then the pod's address
+	// Pods are the addresses of the changes that need it.
+	Pods []string
+
+	source string // address of the instance that holds the content
 }
 
 // PodPlacement says where each replica of a pod runs.
@@ -85,6 +133,11 @@ type NodeUse struct {
 	FreeCPUBefore, FreeCPUAfter       int64
 	FreeMemoryBefore, FreeMemoryAfter int64
 	PodsBefore, PodsAfter             int // replicas
+	// What placement stood on, for CheckStale.
+	Labels      map[string]string
+	Taints      map[string]string
+	Schedulable bool
+	Platform    string // linux/amd64
 }
 
 // OutputChange is the change of an output value.

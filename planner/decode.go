@@ -1,0 +1,428 @@
+package planner
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"strconv"
+
+	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+)
+
+// decoder reads values that a codec wrote. Equal parts of different values (the
+// containers of many instances of one block, say) are decoded once and shared:
+// values are immutable. Not safe for concurrent use.
+type decoder struct {
+	memo    map[*codec]map[string]cty.Value
+	scratch map[*codec]map[string]cty.Value
+	in      []byte
+	pos     int
+	depth   int
+}
+
+// Bounds of sharing: a part shorter or longer than this is not worth a look-up or
+// its memory, and so many parts per type are kept.
+const (
+	memoMin     = 16
+	memoMax     = 4 << 10
+	memoEntries = 1 << 12
+	maxDepth    = 200
+)
+
+func newDecoder() *decoder {
+	return &decoder{memo: map[*codec]map[string]cty.Value{}, scratch: map[*codec]map[string]cty.Value{}}
+}
+
+var errTruncated = errors.New("the JSON ends too early")
+
+// decode reads one value of the codec's type; nothing may follow it.
+func (d *decoder) decode(c *codec, raw []byte) (cty.Value, error) {
+	d.in, d.pos, d.depth = raw, 0, 0
+	v, err := d.value(c)
+	if err == nil {
+		if d.space(); d.pos != len(d.in) {
+			err = d.errorf("unexpected %q after the value", d.in[d.pos])
+		}
+	}
+	d.in = nil
+	if err != nil {
+		return cty.NilVal, err
+	}
+	return v, nil
+}
+
+func (d *decoder) errorf(format string, args ...any) error {
+	return fmt.Errorf("at byte %d: %s", d.pos, fmt.Sprintf(format, args...))
+}
+
+func (d *decoder) space() {
+	for d.pos < len(d.in) {
+		switch d.in[d.pos] {
+		case ' ', '\t', '\n', '\r':
+			d.pos++
+		default:
+			return
+		}
+	}
+}
+
+// peek is the next significant byte, 0 at the end.
+func (d *decoder) peek() byte {
+	d.space()
+	if d.pos >= len(d.in) {
+		return 0
+	}
+	return d.in[d.pos]
+}
+
+func (d *decoder) literal(s string) bool {
+	if len(d.in)-d.pos >= len(s) && string(d.in[d.pos:d.pos+len(s)]) == s {
+		d.pos += len(s)
+		return true
+	}
+	return false
+}
+
+func (d *decoder) value(c *codec) (cty.Value, error) {
+	switch b := d.peek(); {
+	case b == 0:
+		return cty.NilVal, errTruncated
+	case b == 'n' && d.literal("null"):
+		return c.null, nil
+	}
+	switch c.shape {
+	case shapeString:
+		s, err := d.str()
+		return cty.StringVal(s), err
+	case shapeNumber:
+		return d.number()
+	case shapeBool:
+		switch {
+		case d.literal("true"):
+			return cty.True, nil
+		case d.literal("false"):
+			return cty.False, nil
+		}
+		return cty.NilVal, d.errorf("true or false is expected")
+	case shapeDynamic:
+		raw, err := d.skip()
+		if err != nil {
+			return cty.NilVal, err
+		}
+		return ctyjson.Unmarshal(raw, cty.DynamicPseudoType)
+	}
+	return d.shared(c)
+}
+
+// shared decodes a structure, or finds it among those decoded before.
+func (d *decoder) shared(c *codec) (cty.Value, error) {
+	if d.depth++; d.depth > maxDepth {
+		return cty.NilVal, d.errorf("it is nested more than %d levels deep", maxDepth)
+	}
+	defer func() { d.depth-- }()
+	if d.depth == 1 {
+		return d.structure(c)
+	}
+	start := d.pos
+	raw, err := d.skip()
+	if err != nil {
+		return cty.NilVal, err
+	}
+	if len(raw) < memoMin || len(raw) > memoMax {
+		d.pos = start
+		return d.structure(c)
+	}
+	seen := d.memo[c]
+	if v, ok := seen[string(raw)]; ok {
+		return v, nil
+	}
+	d.pos = start
+	v, err := d.structure(c)
+	if err != nil {
+		return v, err
+	}
+	if seen == nil {
+		seen = map[string]cty.Value{}
+		d.memo[c] = seen
+	}
+	if len(seen) < memoEntries {
+		seen[string(raw)] = v
+	}
+	return v, nil
+}
+
+func (d *decoder) structure(c *codec) (cty.Value, error) {
+	switch c.shape {
+	case shapeObject:
+		return d.object(c)
+	case shapeMap:
+		return d.mapping(c)
+	default:
+		return d.sequence(c)
+	}
+}
+
+func (d *decoder) object(c *codec) (cty.Value, error) {
+	// ObjectVal copies, so one map per type is enough; nested objects of the same
+	// type cannot be, a type being finite.
+	vals := d.scratch[c]
+	if vals == nil {
+		vals = make(map[string]cty.Value, len(c.attrs))
+		d.scratch[c] = vals
+	}
+	for i := range c.attrs {
+		vals[c.attrs[i].name] = c.attrs[i].null
+	}
+	err := d.members(func(key string) error {
+		i, ok := c.index[key]
+		if !ok {
+			_, err := d.skip()
+			return err
+		}
+		v, err := d.value(c.attrs[i].codec)
+		if err != nil {
+			return fmt.Errorf("%s: %w", key, err)
+		}
+		vals[key] = v
+		return nil
+	})
+	if err != nil {
+		return cty.NilVal, err
+	}
+	return cty.ObjectVal(vals), nil
+}
+
+func (d *decoder) mapping(c *codec) (cty.Value, error) {
+	vals := map[string]cty.Value{}
+	err := d.members(func(key string) error {
+		v, err := d.value(c.elem)
+		if err != nil {
+			return fmt.Errorf("[%q]: %w", key, err)
+		}
+		vals[key] = v
+		return nil
+	})
+	switch {
+	case err != nil:
+		return cty.NilVal, err
+	case len(vals) == 0:
+		return cty.MapValEmpty(c.elem.ty), nil
+	case !cty.CanMapVal(vals):
+		return cty.NilVal, d.errorf("the elements of the map have different types")
+	}
+	return cty.MapVal(vals), nil
+}
+
+func (d *decoder) sequence(c *codec) (cty.Value, error) {
+	if d.peek() != '[' {
+		return cty.NilVal, d.errorf("a list is expected")
+	}
+	d.pos++
+	var vals []cty.Value
+	for first := true; d.peek() != ']'; first = false {
+		if !first {
+			if d.peek() != ',' {
+				return cty.NilVal, d.errorf("a comma or the end of the list is expected")
+			}
+			d.pos++
+		}
+		elem := c.elem
+		if c.shape == shapeTuple {
+			if len(vals) == len(c.elems) {
+				return cty.NilVal, d.errorf("the list has more than %d elements", len(c.elems))
+			}
+			elem = c.elems[len(vals)]
+		}
+		v, err := d.value(elem)
+		if err != nil {
+			return cty.NilVal, fmt.Errorf("[%d]: %w", len(vals), err)
+		}
+		vals = append(vals, v)
+	}
+	d.pos++
+	return c.collect(vals)
+}
+
+func (c *codec) collect(vals []cty.Value) (cty.Value, error) {
+	switch c.shape {
+	case shapeTuple:
+		if len(vals) != len(c.elems) {
+			return cty.NilVal, fmt.Errorf("the list has %d elements instead of %d", len(vals), len(c.elems))
+		}
+		return cty.TupleVal(vals), nil
+	case shapeSet:
+		switch {
+		case len(vals) == 0:
+			return cty.SetValEmpty(c.elem.ty), nil
+		case !cty.CanSetVal(vals):
+			return cty.NilVal, errors.New("the elements of the set have different types")
+		}
+		return cty.SetVal(vals), nil
+	}
+	switch {
+	case len(vals) == 0:
+		return cty.ListValEmpty(c.elem.ty), nil
+	case !cty.CanListVal(vals):
+		return cty.NilVal, errors.New("the elements of the list have different types")
+	}
+	return cty.ListVal(vals), nil
+}
+
+// members calls f for each key of an object, with the decoder at its value.
+func (d *decoder) members(f func(key string) error) error {
+	if d.peek() != '{' {
+		return d.errorf("an object is expected")
+	}
+	d.pos++
+	for first := true; d.peek() != '}'; first = false {
+		if !first {
+			if d.peek() != ',' {
+				return d.errorf("a comma or the end of the object is expected")
+			}
+			d.pos++
+			d.space()
+		}
+		key, err := d.str()
+		if err != nil {
+			return err
+		}
+		if d.peek() != ':' {
+			return d.errorf("a colon is expected after %q", key)
+		}
+		d.pos++
+		if err := f(key); err != nil {
+			return err
+		}
+	}
+	d.pos++
+	return nil
+}
+
+// str reads a string; plain ASCII, the common case, without the JSON package.
+func (d *decoder) str() (string, error) {
+	if d.peek() != '"' {
+		return "", d.errorf("a string is expected")
+	}
+	start := d.pos + 1
+	for i := start; i < len(d.in); i++ {
+		switch b := d.in[i]; {
+		case b == '"':
+			d.pos = i + 1
+			return string(d.in[start:i]), nil
+		case b == '\\' || b >= 0x80 || b < 0x20:
+			return d.escaped()
+		}
+	}
+	return "", errTruncated
+}
+
+func (d *decoder) escaped() (string, error) {
+	start := d.pos
+	end, err := d.skipString()
+	if err != nil {
+		return "", err
+	}
+	var s string
+	if err := json.Unmarshal(d.in[start:end], &s); err != nil {
+		return "", d.errorf("%v", err)
+	}
+	d.pos = end
+	return s, nil
+}
+
+// skipString finds the end of the string at pos, without moving.
+func (d *decoder) skipString() (int, error) {
+	for i := d.pos + 1; i < len(d.in); i++ {
+		switch d.in[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1, nil
+		}
+	}
+	return 0, errTruncated
+}
+
+func (d *decoder) number() (cty.Value, error) {
+	start := d.pos
+	if d.peek() == '"' { // ctyjson accepts numbers in quotes, so we do
+		s, err := d.str()
+		if err != nil {
+			return cty.NilVal, err
+		}
+		return parseNumber(s)
+	}
+	for d.pos < len(d.in) {
+		b := d.in[d.pos]
+		if (b < '0' || b > '9') && b != '-' && b != '+' && b != '.' && b != 'e' && b != 'E' {
+			break
+		}
+		d.pos++
+	}
+	if d.pos == start {
+		return cty.NilVal, d.errorf("a number is expected")
+	}
+	return parseNumber(string(d.in[start:d.pos]))
+}
+
+// maxExponent bounds numbers, whose expansion costs memory in proportion to it.
+const maxExponent = 1 << 12
+
+func parseNumber(s string) (cty.Value, error) {
+	if len(s) < 19 {
+		if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+			return cty.NumberIntVal(n), nil
+		}
+	}
+	v, err := cty.ParseNumberVal(s)
+	if err != nil {
+		return cty.NilVal, fmt.Errorf("%q is not a number", s)
+	}
+	if e := new(big.Float).Copy(v.AsBigFloat()).MantExp(nil); e > maxExponent || e < -maxExponent {
+		return cty.NilVal, fmt.Errorf("%.20q… is too large or too small", s)
+	}
+	return v, nil
+}
+
+// skip passes over one value and returns its bytes.
+func (d *decoder) skip() ([]byte, error) {
+	d.space()
+	start, depth := d.pos, 0
+	for d.pos < len(d.in) {
+		switch d.in[d.pos] {
+		case '"':
+			end, err := d.skipString()
+			if err != nil {
+				return nil, err
+			}
+			d.pos = end
+		case '{', '[':
+			depth++
+			d.pos++
+		case '}', ']':
+			if depth == 0 {
+				return d.in[start:d.pos], nil
+			}
+			depth--
+			d.pos++
+		case ',':
+			if depth == 0 {
+				return d.in[start:d.pos], nil
+			}
+			d.pos++
+			continue
+		default:
+			d.pos++
+			continue
+		}
+		if depth == 0 {
+			return d.in[start:d.pos], nil
+		}
+	}
+	if depth > 0 || d.pos == start {
+		return nil, errTruncated
+	}
+	return d.in[start:d.pos], nil
+}

@@ -1,0 +1,156 @@
+package planner
+
+import (
+	"context"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/stowage-iac/stowage/image"
+	"github.com/stowage-iac/stowage/lang"
+	"github.com/stowage-iac/stowage/lang/schema"
+	"github.com/stowage-iac/stowage/providers"
+	"github.com/stowage-iac/stowage/state"
+)
+
+// Input is all that a plan is made from.
+type Input struct {
+	Config *lang.Config
+	Inputs lang.Inputs
+	State  *state.State
+	// Cut tells of an apply that did not end, nil when the last one did.
+	Cut   *state.Interrupted
+	Kinds map[string]providers.Kind
+	// World is what Refresh read; nil compares with the recorded values only.
+	World *providers.World
+	// Images tells what hosts lack of images; nil: they lack everything that their
+	// agents do not list.
+	Images Images
+	// Resolve turns a registry reference into NAME@sha256:…; it is asked once per
+	// reference. nil: nothing is asked, and prior resolutions stand.
+	Resolve func(ref string) (string, error)
+	Destroy bool // plan the end of everything
+	BaseDir string
+	Context string
+	Version string // of stowage
+	Now     time.Time
+}
+
+// Images tells what hosts lack. Fleet implements it.
+type Images interface {
+	// Missing tells for each image how many bytes the node's containerd lacks.
+	Missing(ctx context.Context, node, platform string, images []*image.Image) ([]int64, error)
+}
+
+// kindInfo is a kind with what the planner derives from its schema, once.
+type kindInfo struct {
+	providers.Kind
+	codec     *codec
+	schema    *schema.Block
+	carrier   providers.Carrier // nil unless its instances are hosts
+	carried   providers.Carried // nil unless its instances have replicas
+	imager    providers.Imager  // nil unless its instances hold image content
+	computed  []string          // top-level attributes that nobody sets
+	sensitive bool              // the schema has sensitive attributes
+}
+
+func newKinds(kinds map[string]providers.Kind) map[string]*kindInfo {
+	infos := make(map[string]*kindInfo, len(kinds))
+	for name, k := range kinds {
+		infos[name] = newKind(k)
+	}
+	return infos
+}
+
+func newKind(k providers.Kind) *kindInfo {
+	block := k.Schema()
+	info := &kindInfo{Kind: k, schema: block, codec: newCodec(block.ImpliedType()), sensitive: hasSensitive(block)}
+	info.carrier, _ = k.(providers.Carrier)
+	info.carried, _ = k.(providers.Carried)
+	info.imager, _ = k.(providers.Imager)
+	for name, a := range block.Attributes {
+		if a.Computed && !a.Optional && !a.Required {
+			info.computed = append(info.computed, name)
+		}
+	}
+	return info
+}
+
+func hasSensitive(b *schema.Block) bool {
+	for _, a := range b.Attributes {
+		if a.Sensitive {
+			return true
+		}
+	}
+	for _, nb := range b.Blocks {
+		if hasSensitive(&nb.Block) {
+			return true
+		}
+	}
+	return false
+}
+
+// markSensitive marks what the schema calls sensitive, whoever made the value.
+func (k *kindInfo) markSensitive(v cty.Value) cty.Value {
+	if !k.sensitive || v == cty.NilVal {
+		return v
+	}
+	return markBlock(k.schema, v)
+}
+
+func markBlock(b *schema.Block, v cty.Value) cty.Value {
+	obj, marks := v.Unmark()
+	if !usable(obj) {
+		return v
+	}
+	m := obj.AsValueMap()
+	for name, a := range b.Attributes {
+		if av := m[name]; a.Sensitive && !(av.IsKnown() && plain(av).IsNull()) {
+			m[name] = av.WithMarks(lang.Sensitive)
+		}
+	}
+	for name, nb := range b.Blocks {
+		if !hasSensitive(&nb.Block) {
+			continue
+		}
+		if nb.Nesting == schema.Single {
+			m[name] = markBlock(&nb.Block, m[name])
+			continue
+		}
+		list, listMarks := m[name].Unmark()
+		if !usable(list) || list.LengthInt() == 0 {
+			continue
+		}
+		elems := list.AsValueSlice()
+		for i := range elems {
+			elems[i] = markBlock(&nb.Block, elems[i])
+		}
+		m[name] = cty.ListVal(elems).WithMarks(listMarks)
+	}
+	return cty.ObjectVal(m).WithMarks(marks)
+}
+
+// withUnknown returns the object with what only apply decides made unknown.
+func (k *kindInfo) withUnknown(v cty.Value) cty.Value {
+	set := make(map[string]cty.Value, len(k.computed))
+	for _, name := range k.computed {
+		set[name] = cty.UnknownVal(k.schema.Attributes[name].Type)
+	}
+	return providers.With(v, set)
+}
+
+// empty is an object with every attribute null: what is known of something that
+// exists and was never recorded.
+func (k *kindInfo) empty() cty.Value {
+	m := make(map[string]cty.Value, len(k.codec.attrs))
+	for _, a := range k.codec.attrs {
+		m[a.name] = a.null
+	}
+	return cty.ObjectVal(m)
+}
+
+// errorf makes one error diagnostic.
+func errorf(subject *hcl.Range, summary, detail string) *hcl.Diagnostic {
+	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: subject}
+}

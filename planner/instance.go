@@ -1,0 +1,254 @@
+package planner
+
+import (
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/stowage-iac/stowage/api"
+	"github.com/stowage-iac/stowage/lang"
+	"github.com/stowage-iac/stowage/providers"
+	"github.com/stowage-iac/stowage/state"
+)
+
+// instance plans one instance of the configuration; nil when that fails.
+func (m *maker) instance(k *kindInfo, inst *lang.Instance) *Change {
+	c := &Change{
+		Address: inst.Address, Kind: inst.Kind, Deps: inst.Deps,
+		PreventDestroy: inst.Lifecycle.PreventDestroy, ignore: inst.Lifecycle.IgnoreChanges,
+	}
+	if !m.prior(k, c, m.recorded(inst.Address)) || !m.ours(c, inst) {
+		return nil
+	}
+	config := inst.Config
+	if len(c.ignore) > 0 {
+		config = ignoreChanges(k.schema, config, c.Before, c.ignore)
+	}
+	c.Settled = len(inst.Deps) == 0 || config.IsWhollyKnown()
+	resp, ok := m.ask(k, inst, c.Before, config)
+	if !ok {
+		return nil
+	}
+	c.After = resp.Planned
+	if !m.decide(k, c, inst, config, resp) {
+		return nil
+	}
+	c.Timeout = timeout(c.Action, inst.Timeouts)
+	if m.moving[c.Address] {
+		m.move(k, c)
+	}
+	return c
+}
+
+func timeout(a Action, t lang.Timeouts) time.Duration {
+	switch a {
+	case Create, Replace:
+		return t.Create
+	case Update:
+		return t.Update
+	}
+	return 0
+}
+
+// prior reads what is recorded and compares it with the world: Before, Drift and
+// Healed. It reports whether planning can go on.
+func (m *maker) prior(k *kindInfo, c *Change, rec *state.Instance) bool {
+	c.Before = k.codec.null
+	if obj := m.in.World.Object(api.Kind(c.Kind), providers.ObjectName(c.Address)); obj != nil && obj.Owner == m.in.State.Lineage {
+		c.ModRevision = obj.ModRevision
+	}
+	if rec == nil {
+		return true
+	}
+	recorded, err := m.dec.instance(k, rec)
+	if err != nil {
+		m.diags = append(m.diags, errorf(nil, "Damaged state", fmt.Sprintf(
+			"%s. Put an earlier version of the state back, or remove the instance from it.", sentence(err))))
+		return false
+	}
+	c.Before = recorded
+	if m.in.World == nil {
+		return true
+	}
+	resp, err := read(k, providers.ReadRequest{Address: c.Address, Prior: recorded, World: m.in.World})
+	m.report(nil, resp.Diags, err, c.Address)
+	if err != nil || resp.Diags.HasErrors() {
+		return false
+	}
+	c.Before, c.Healed = resp.Value, resp.Healed
+	if c.Before == cty.NilVal {
+		c.Before = k.codec.null
+	}
+	c.Before = k.markSensitive(c.Before)
+	if same(recorded, c.Before) {
+		return true
+	}
+	c.Refreshed = true
+	if !m.unfinished(c.Address, rec) {
+		c.Drift = drift(k, recorded, c.Before)
+	}
+	return true
+}
+
+// unfinished reports whether the last apply of an instance did not end: what
+// differs then is no drift, and it is applied again in any case.
+func (m *maker) unfinished(address string, rec *state.Instance) bool {
+	return m.underway[address] || rec != nil && rec.Incomplete
+}
+
+// drift lists the arguments that differ from what was recorded. What nobody sets
+// (addresses, readiness) is a status.
+func drift(k *kindInfo, recorded, now cty.Value) []providers.Cause {
+	if now.IsNull() {
+		return []providers.Cause{{Why: "deleted outside of Stowage"}}
+	}
+	var out []providers.Cause
+	for _, f := range diff(k.schema, recorded, now) {
+		if !f.computed {
+			out = append(out, providers.Cause{Path: f.path, Why: "changed outside of Stowage"})
+		}
+	}
+	return out
+}
+
+// ours refuses to plan over the object of another state.
+func (m *maker) ours(c *Change, inst *lang.Instance) bool {
+	obj := m.in.World.Object(api.Kind(c.Kind), providers.ObjectName(c.Address))
+	if obj == nil || obj.Owner == m.in.State.Lineage || obj.Owner == "" {
+		return true
+	}
+	m.diags = append(m.diags, errorf(inst.Range.Ptr(), "Managed by another state", fmt.Sprintf(
+		"The cluster has an object %s already, and it belongs to the state with the lineage %s, not to this one (%s). "+
+			"Rename the block, or remove the object with the configuration that made it.", c.Address, obj.Owner, m.in.State.Lineage)))
+	return false
+}
+
+// ask has the kind plan, and survives its mistakes.
+func (m *maker) ask(k *kindInfo, inst *lang.Instance, prior, config cty.Value) (providers.PlanResponse, bool) {
+	resp, err := plan(k, providers.PlanRequest{
+		Address: inst.Address, Prior: prior, Config: config,
+		HashKey: m.in.State.HashKey, BaseDir: m.in.BaseDir, Resolve: m.in.Resolve,
+	})
+	m.report(&inst.Range, resp.Diags, err, inst.Address)
+	if err != nil || resp.Diags.HasErrors() {
+		return resp, false
+	}
+	resp.Planned = k.markSensitive(resp.Planned)
+	return resp, true
+}
+
+// decide finds the action and its reasons.
+func (m *maker) decide(k *kindInfo, c *Change, inst *lang.Instance, config cty.Value, resp providers.PlanResponse) bool {
+	rec := m.recorded(c.Address)
+	switch {
+	case c.Before.IsNull():
+		c.Action = Create
+		switch {
+		case rec != nil:
+			c.Reason = "it is gone"
+		case c.ModRevision != 0:
+			c.Reason = "what an interrupted apply left behind is taken over"
+		}
+		return true
+	case same(c.Before, c.After):
+		c.Action, c.After = NoOp, c.Before
+		if rec != nil && m.unfinished(c.Address, rec) {
+			c.Action, c.Reason = Update, "the last apply of it did not finish"
+		}
+		return true
+	}
+	found := diff(k.schema, c.Before, c.After)
+	if force := append(forcing(found), resp.Replace...); len(force) > 0 {
+		return m.replace(k, c, inst, config, force)
+	}
+	c.Action, c.Causes = Update, causes(found)
+	return true
+}
+
+// replace plans the new object as if there were none before it.
+func (m *maker) replace(k *kindInfo, c *Change, inst *lang.Instance, config cty.Value, force []providers.Cause) bool {
+	c.Action, c.Causes = Replace, force
+	if inst.Lifecycle.CreateBeforeDestroy {
+		if cbd, ok := k.Kind.(interface{ CreateBeforeDestroy() bool }); ok && cbd.CreateBeforeDestroy() {
+			c.CreateFirst = true
+		} else {
+			m.diags = append(m.diags, &hcl.Diagnostic{
+				Severity: hcl.DiagWarning, Summary: "create_before_destroy has no effect", Subject: inst.Range.Ptr(),
+				Detail: fmt.Sprintf("Two objects with the address %s cannot exist at once, so the old one goes first.", c.Address),
+			})
+		}
+	}
+	if inst.Lifecycle.PreventDestroy {
+		m.prevented(c, inst.Range.Ptr())
+	}
+	resp, ok := m.ask(k, inst, k.codec.null, config)
+	c.After = resp.Planned
+	return ok
+}
+
+func (m *maker) prevented(c *Change, subject *hcl.Range) {
+	why := c.Reason
+	if len(c.Causes) > 0 {
+		why = fmt.Sprintf("%s: %s", c.Causes[0].Path, c.Causes[0].Why)
+	}
+	if why != "" {
+		why = " (" + why + ")"
+	}
+	m.diags = append(m.diags, errorf(subject, "Destruction prevented", fmt.Sprintf(
+		"%s has prevent_destroy set, and this plan would destroy it%s. Undo the change that leads to it; or, if it is meant, "+
+			"set prevent_destroy to false, apply, and plan again.", c.Address, why)))
+}
+
+// move makes unknown what depends on the nodes of a pod's replicas.
+func (m *maker) move(k *kindInfo, c *Change) {
+	if c.Action == NoOp || c.Action == Update {
+		c.After = k.withUnknown(c.After)
+	}
+}
+
+// report adds a kind's diagnostics, with the block they are about.
+func (m *maker) report(subject *hcl.Range, diags hcl.Diagnostics, err error, address string) {
+	for _, d := range diags {
+		if d.Subject == nil && subject != nil {
+			d = &hcl.Diagnostic{Severity: d.Severity, Summary: d.Summary, Detail: d.Detail, Subject: subject, Extra: d.Extra}
+		}
+		m.diags = append(m.diags, d)
+	}
+	if err != nil {
+		m.diags = append(m.diags, errorf(subject, "Mistake in Stowage", fmt.Sprintf("Planning %s failed: %s", address, err)))
+	}
+}
+
+func plan(k providers.Kind, req providers.PlanRequest) (resp providers.PlanResponse, err error) {
+	defer recovered(&err)
+	resp = k.Plan(req)
+	if !resp.Diags.HasErrors() && (resp.Planned == cty.NilVal || !resp.Planned.Type().IsObjectType()) {
+		err = fmt.Errorf("the kind %q planned no object; please report this", k.Name())
+	}
+	return resp, err
+}
+
+func read(k providers.Kind, req providers.ReadRequest) (resp providers.ReadResponse, err error) {
+	defer recovered(&err)
+	return k.Read(req), nil
+}
+
+// recovered turns a panic into an error: one kind's mistake must not take the
+// others' results with it.
+func recovered(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("panic: %v; please report this with what follows\n%s", r, debug.Stack())
+	}
+}
+
+// sentence begins with a capital, as the detail of a diagnostic does.
+func sentence(err error) string {
+	s := err.Error()
+	if s != "" && s[0] >= 'a' && s[0] <= 'z' {
+		s = string(s[0]-'a'+'A') + s[1:]
+	}
+	return s
+}

@@ -1,0 +1,271 @@
+package planner
+
+import (
+	"context"
+	"sort"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/stowage-iac/stowage/lang"
+	"github.com/stowage-iac/stowage/providers"
+	"github.com/stowage-iac/stowage/state"
+)
+
+// FormatVersion of saved plans.
+const FormatVersion = 1
+
+// Make makes a plan. It changes nothing and reads nothing but what Input holds;
+// Input.Images and Input.Resolve are asked for what only hosts and registries
+// know. The same input gives the same plan. A plan is returned with errors, too,
+// as far as it could be made: to be shown, not to be applied.
+func Make(ctx context.Context, in Input) (*Plan, hcl.Diagnostics) {
+	if in.BaseDir == "" && in.Config != nil {
+		in.BaseDir = in.Config.Dir
+	}
+	in.Resolve = resolveOnce(in.Resolve)
+	kinds := newKinds(in.Kinds)
+	// What a pod's replicas get to know of their nodes is known only once all are
+	// placed. A pod that changes nothing but its nodes is found in the first round,
+	// and what refers to it is planned again with that unknown.
+	moving := map[string]bool{}
+	for {
+		m := newMaker(in, kinds, moving)
+		m.make(ctx)
+		again := false
+		for _, address := range m.moved {
+			again = again || !moving[address] && m.referred(address)
+			moving[address] = true
+		}
+		if !again || m.diags.HasErrors() {
+			return m.plan, m.diags
+		}
+	}
+}
+
+// maker makes one plan.
+type maker struct {
+	in     Input
+	kinds  map[string]*kindInfo
+	ev     *lang.Evaluator
+	dec    *decoder
+	plan   *Plan
+	diags  hcl.Diagnostics
+	blocks map[string]*blockPlan // of the configuration, by address
+	// changes by address, those that failed to be planned as nil.
+	changes map[string]*Change
+	ranges  map[string]*hcl.Range // by block
+	// underway are the addresses that an interrupted apply left unfinished.
+	underway map[string]bool
+	moving   map[string]bool // pods known to change their nodes, from an earlier round
+	moved    []string        // pods found to change nothing but their nodes
+	fleet    nodesPlan
+	pods     []*podPlan
+	failed   bool // something was not planned: what seems to be gone may not be
+}
+
+// blockPlan is a block of the configuration with its instances.
+type blockPlan struct {
+	resource  *lang.Resource
+	keys      []cty.Value
+	instances []*Change
+	failed    bool
+}
+
+func newMaker(in Input, kinds map[string]*kindInfo, moving map[string]bool) *maker {
+	m := &maker{
+		in: in, kinds: kinds, dec: newDecoder(), moving: moving,
+		blocks: map[string]*blockPlan{}, ranges: map[string]*hcl.Range{}, underway: map[string]bool{},
+		changes: make(map[string]*Change, len(in.State.Instances)),
+		plan: &Plan{
+			FormatVersion: FormatVersion, StowageVersion: in.Version, Context: in.Context, Created: in.Now,
+			Destroy: in.Destroy, Lineage: in.State.Lineage, Serial: in.State.Serial, hashKey: in.State.HashKey,
+		},
+	}
+	if c := in.Cut; c != nil {
+		m.plan.Interrupted = &Interrupted{Started: c.Started, By: c.By, Done: c.Done, Underway: c.Underway}
+		for _, address := range c.Underway {
+			m.underway[address] = true
+		}
+	}
+	return m
+}
+
+func (m *maker) make(ctx context.Context) {
+	if !m.in.Destroy && !m.evaluate(ctx) {
+		return
+	}
+	m.removed()
+	m.orphans()
+	m.sortChanges()
+	m.planNodes()
+	m.place()
+	if m.diags.HasErrors() && m.failed {
+		return
+	}
+	m.transfers(ctx)
+	m.outputs()
+	if !m.diags.HasErrors() {
+		m.graph()
+	}
+	for _, d := range m.diags {
+		if d.Severity == hcl.DiagWarning {
+			m.plan.Warnings = append(m.plan.Warnings, d)
+		}
+	}
+}
+
+// evaluate plans every instance of the configuration, each after all that it refers to.
+func (m *maker) evaluate(ctx context.Context) bool {
+	ev, diags := lang.NewEvaluator(m.in.Config, m.in.Inputs)
+	m.diags = append(m.diags, diags...)
+	if diags.HasErrors() {
+		m.failed = true
+		return false
+	}
+	m.ev, m.plan.ev = ev, ev
+	for _, r := range ev.Order() {
+		if err := ctx.Err(); err != nil {
+			m.failed = true
+			m.diags = append(m.diags, errorf(nil, "Planning was cancelled", "It was ended before the plan was complete. Nothing was changed."))
+			return false
+		}
+		m.block(r)
+	}
+	return true
+}
+
+func (m *maker) block(r *lang.Resource) {
+	b := &blockPlan{resource: r}
+	m.blocks[r.Address()] = b
+	m.ranges[r.Address()] = r.Range.Ptr()
+	k := m.kinds[r.Kind]
+	keys, diags := m.ev.Expand(r)
+	m.diags = append(m.diags, diags...)
+	if diags.HasErrors() || k == nil {
+		b.failed, m.failed = true, true
+		return
+	}
+	b.keys = keys
+	b.instances = make([]*Change, 0, len(keys))
+	for _, key := range keys {
+		inst, diags := m.ev.Decode(r, key)
+		m.diags = append(m.diags, diags...)
+		var c *Change
+		if !diags.HasErrors() && inst != nil {
+			c = m.instance(k, inst)
+		}
+		if c == nil {
+			b.failed, m.failed = true, true
+			address := lang.InstanceAddress(r.Address(), key)
+			m.changes[address] = nil
+			m.ev.Set(address, cty.UnknownVal(k.codec.ty))
+			continue
+		}
+		b.instances = append(b.instances, c)
+		m.changes[c.Address] = c
+		m.ev.Set(c.Address, c.After)
+	}
+}
+
+// sortChanges puts the changes into the plan, by address.
+func (m *maker) sortChanges() {
+	m.plan.Changes = make([]*Change, 0, len(m.changes))
+	for _, c := range m.changes {
+		if c != nil {
+			m.plan.Changes = append(m.plan.Changes, c)
+		}
+	}
+	sortByAddress(m.plan.Changes)
+}
+
+// sortByAddress sorts by block and then within each, so that the comparison of
+// keys is made within blocks only.
+func sortByAddress(changes []*Change) {
+	type keyed struct {
+		c       *Change
+		block   string
+		key     string
+		n       int
+		numeric bool
+	}
+	byBlock := map[string][]keyed{}
+	var blocks []string
+	for _, c := range changes {
+		block, key := splitAddress(c.Address)
+		if _, ok := byBlock[block]; !ok {
+			blocks = append(blocks, block)
+		}
+		n, numeric := number(key)
+		byBlock[block] = append(byBlock[block], keyed{c, block, key, n, numeric})
+	}
+	sort.Strings(blocks)
+	at := 0
+	for _, block := range blocks {
+		list := byBlock[block]
+		sort.Slice(list, func(i, j int) bool {
+			a, b := &list[i], &list[j]
+			if a.numeric && b.numeric {
+				return a.n < b.n
+			}
+			return a.key < b.key
+		})
+		for i := range list {
+			changes[at] = list[i].c
+			at++
+		}
+	}
+}
+
+// number reads a key without sign or leading zeros.
+func number(s string) (int, bool) {
+	if s == "" || len(s) > 9 {
+		return 0, false
+	}
+	n := 0
+	for i := 0; i < len(s); i++ {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, false
+		}
+		n = n*10 + int(s[i]-'0')
+	}
+	return n, true
+}
+
+// referred reports whether anything else depends on an address or its block.
+func (m *maker) referred(address string) bool {
+	block, _ := splitAddress(address)
+	for _, c := range m.plan.Changes {
+		for _, d := range c.Deps {
+			if d == address || d == block {
+				return true
+			}
+		}
+	}
+	return m.in.Config != nil && len(m.in.Config.Outputs) > 0
+}
+
+// recorded is the state's record of an address, nil when there is none.
+func (m *maker) recorded(address string) *state.Instance { return m.in.State.Instances[address] }
+
+// resolveOnce asks for each reference once.
+func resolveOnce(resolve func(string) (string, error)) func(string) (string, error) {
+	if resolve == nil {
+		return nil
+	}
+	type answer struct {
+		ref string
+		err error
+	}
+	known := map[string]answer{}
+	return func(ref string) (string, error) {
+		a, ok := known[ref]
+		if !ok {
+			a.ref, a.err = resolve(ref)
+			known[ref] = a
+		}
+		return a.ref, a.err
+	}
+}
+
+var _ providers.Kind = (*kindInfo)(nil)

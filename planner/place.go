@@ -1,0 +1,282 @@
+package planner
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/stowage-iac/stowage/api"
+	"github.com/stowage-iac/stowage/providers"
+	"github.com/stowage-iac/stowage/scheduler"
+)
+
+// podPlan is a pod on its way to its nodes.
+type podPlan struct {
+	change   *Change
+	cargo    providers.Cargo
+	previous map[int]string // slot → node, now
+	moved    []int
+}
+
+// place finds a node for every replica, all at once.
+func (m *maker) place() {
+	m.gather()
+	if len(m.pods) == 0 && len(m.fleet.sched) == 0 {
+		return
+	}
+	m.usesBefore()
+	nodes := m.occupied()
+	requests := make([]scheduler.Request, 0, len(m.pods))
+	for _, p := range m.pods {
+		requests = append(requests, p.cargo.Request)
+	}
+	result := scheduler.Place(nodes, requests)
+	m.settle(result)
+	m.usesAfter(nodes)
+}
+
+// gather lists the pods, with where each slot is now.
+func (m *maker) gather() {
+	bindings := m.bindings()
+	for _, c := range m.plan.Changes {
+		k := m.kinds[c.Kind]
+		if k.carried == nil || c.Action == Delete {
+			continue
+		}
+		cargo, known, diags := k.carried.Cargo(c.Address, c.After)
+		m.report(m.subject(c.Address), diags, nil, c.Address)
+		if diags.HasErrors() {
+			continue
+		}
+		if !known {
+			m.diags = append(m.diags, errorf(m.subject(c.Address), "Placement depends on values known after apply", fmt.Sprintf(
+				"The replicas, resources, host ports or placement of %s depend on values that only an apply will know, and a plan names the node of every replica. "+
+					"Use values that are known before, or apply in two steps: first what they depend on.", c.Address)))
+			continue
+		}
+		p := &podPlan{change: c, cargo: cargo, previous: bindings[cargo.Request.Pod]}
+		if p.previous == nil {
+			p.previous = m.recordedPlacement(c.Address)
+		}
+		p.cargo.Request.Previous = p.previous
+		if !cargo.Request.OnAll {
+			p.cargo.Request.Slots = sequence(cargo.Replicas)
+		}
+		m.pods = append(m.pods, p)
+	}
+}
+
+func sequence(n int) []int {
+	if n <= 0 {
+		return nil
+	}
+	s := make([]int, n)
+	for i := range s {
+		s[i] = i
+	}
+	return s
+}
+
+// bindings are the present nodes of our pods' slots.
+func (m *maker) bindings() map[string]map[int]string {
+	if m.in.World == nil || m.in.World.Cluster == nil {
+		return nil
+	}
+	out := map[string]map[int]string{}
+	for _, b := range m.in.World.Cluster.Bindings {
+		if out[b.Pod] == nil {
+			out[b.Pod] = map[int]string{}
+		}
+		out[b.Pod][b.Slot] = b.Node
+	}
+	return out
+}
+
+func (m *maker) recordedPlacement(address string) map[int]string {
+	rec := m.recorded(address)
+	if rec == nil || len(rec.Placement) == 0 {
+		return nil
+	}
+	out := make(map[int]string, len(rec.Placement))
+	for slot, node := range rec.Placement {
+		if node != "" {
+			out[slot] = node
+		}
+	}
+	return out
+}
+
+// occupied are the candidates with what other states run there.
+func (m *maker) occupied() []scheduler.Node {
+	nodes := make([]scheduler.Node, len(m.fleet.sched))
+	copy(nodes, m.fleet.sched)
+	foreign := m.foreign()
+	for i := range nodes {
+		nodes[i].Running = foreign[nodes[i].Name]
+	}
+	return nodes
+}
+
+// foreign are the replicas of other lineages' pods, by node.
+func (m *maker) foreign() map[string][]scheduler.Running {
+	out := map[string][]scheduler.Running{}
+	if m.in.World == nil || m.in.World.Cluster == nil {
+		return out
+	}
+	specs := map[string]*scheduler.Running{}
+	for _, b := range m.in.World.Cluster.Bindings {
+		r, ok := specs[b.Pod]
+		if !ok {
+			r = m.foreignPod(b.Pod)
+			specs[b.Pod] = r
+		}
+		if r != nil {
+			run := *r
+			run.Slot = b.Slot
+			out[b.Node] = append(out[b.Node], run)
+		}
+	}
+	return out
+}
+
+// foreignPod is what one replica of another lineage's pod takes; nil for our own.
+func (m *maker) foreignPod(name string) *scheduler.Running {
+	obj := m.in.World.Object(api.KindPod, name)
+	if obj == nil || obj.Owner == m.in.State.Lineage {
+		return nil
+	}
+	return runningOf(obj)
+}
+
+// settle puts the scheduler's decisions into the plan.
+func (m *maker) settle(result scheduler.Result) {
+	placed := map[string][]scheduler.Decision{}
+	for _, d := range result.Decisions {
+		placed[d.Pod] = append(placed[d.Pod], d)
+	}
+	unplaced := map[string][]scheduler.Unplaced{}
+	for _, u := range result.Unplaced {
+		unplaced[u.Pod] = append(unplaced[u.Pod], u)
+	}
+	m.plan.Pods = make([]PodPlacement, 0, len(m.pods))
+	for _, p := range m.pods {
+		name := p.cargo.Request.Pod
+		pp := PodPlacement{Address: p.change.Address, Replicas: placed[name], Unplaced: unplaced[name]}
+		m.bind(p, &pp)
+		m.plan.Pods = append(m.plan.Pods, pp)
+		if len(pp.Unplaced) > 0 {
+			m.fitsNowhere(p, pp.Unplaced)
+		}
+	}
+}
+
+// bind records the nodes in the change, and makes a change of a pod that changes
+// nothing but its nodes.
+func (m *maker) bind(p *podPlan, pp *PodPlacement) {
+	c := p.change
+	slots := len(p.cargo.Request.Slots)
+	for _, d := range pp.Replicas {
+		slots = max(slots, d.Slot+1)
+	}
+	c.Placement = make([]string, slots)
+	var moves []providers.Cause
+	for _, d := range pp.Replicas {
+		c.Placement[d.Slot] = d.Node
+		was, had := p.previous[d.Slot]
+		switch {
+		case had && was != d.Node:
+			pp.Moved = append(pp.Moved, d.Slot)
+			moves = append(moves, providers.Cause{Path: "placement", Why: fmt.Sprintf("slot %d moves from %s to %s%s", d.Slot, was, d.Node, m.whyMoved(p, was))})
+		case !had:
+			moves = append(moves, providers.Cause{Path: "placement", Why: fmt.Sprintf("slot %d is new on %s", d.Slot, d.Node)})
+		}
+	}
+	for slot, was := range p.previous {
+		if slot >= slots {
+			moves = append(moves, providers.Cause{Path: "placement", Why: fmt.Sprintf("slot %d leaves %s%s", slot, was, m.whyMoved(p, was))})
+		}
+	}
+	if len(moves) == 0 {
+		m.rememberHealing(c)
+		return
+	}
+	sort.Slice(moves, func(i, j int) bool { return moves[i].Why < moves[j].Why })
+	switch c.Action {
+	case NoOp:
+		c.Action, c.Causes = Update, moves
+		m.kinds[c.Kind].settleMove(c)
+		m.moved = append(m.moved, c.Address)
+	case Update:
+		if len(pp.Moved) > 0 {
+			c.Causes = append(c.Causes, moves...)
+		}
+	}
+}
+
+func (k *kindInfo) settleMove(c *Change) { c.After = k.withUnknown(c.After) }
+
+// rememberHealing notes that controllers moved replicas, so that an apply records it.
+func (m *maker) rememberHealing(c *Change) {
+	rec := m.recorded(c.Address)
+	if c.Action != NoOp || rec == nil {
+		return
+	}
+	if len(rec.Placement) != len(c.Placement) {
+		c.Refreshed = true
+		return
+	}
+	for slot, node := range c.Placement {
+		if was := rec.Placement[slot]; was != node {
+			c.Refreshed = true
+			c.Healed = append(c.Healed, fmt.Sprintf("slot %d was moved from %s to %s", slot, was, node))
+		}
+	}
+}
+
+// whyMoved says why a slot cannot stay.
+func (m *maker) whyMoved(p *podPlan, node string) string {
+	f := &m.fleet
+	if f.leaving[node] != nil {
+		return ": the node is deleted"
+	}
+	for _, n := range f.sched {
+		if n.Name != node {
+			continue
+		}
+		if !scheduler.Eligible(n, p.cargo.Request) {
+			if why := scheduler.Filter(n, p.cargo.Request); len(why) > 0 {
+				return ": it " + strings.Join(why, ", and ")
+			}
+		}
+		return ": it does not fit there any more"
+	}
+	return ": the node is not in the configuration"
+}
+
+// fitsNowhere is the error for replicas without a node; slots that lack the same are told together.
+func (m *maker) fitsNowhere(p *podPlan, unplaced []scheduler.Unplaced) {
+	var b strings.Builder
+	slots := make([]string, len(unplaced))
+	for i, u := range unplaced {
+		slots[i] = fmt.Sprint(u.Slot)
+	}
+	what := fmt.Sprintf("Replica %s of %s fits", slots[0], p.change.Address)
+	if len(slots) > 1 {
+		what = fmt.Sprintf("%d replicas of %s (slots %s) fit", len(slots), p.change.Address, strings.Join(slots, ", "))
+	}
+	if p.cargo.Request.OnAll && len(unplaced[0].Reasons) == 0 {
+		what = fmt.Sprintf("%s fits", p.change.Address)
+	}
+	fmt.Fprintf(&b, "%s on no node.", what)
+	if len(m.fleet.specs) == 0 && len(m.fleet.unknown) == 0 {
+		b.WriteString(" The configuration declares no node: add a node block.")
+	}
+	for _, r := range unplaced[0].Reasons {
+		fmt.Fprintf(&b, "\n  node.%s: %s", r.Node, r.Why)
+	}
+	if s := m.withoutFacts(); s != "" {
+		b.WriteString("\n  " + s)
+	}
+	b.WriteString("\nAsk for less, free some room, relax the placement, or add a node.")
+	m.diags = append(m.diags, errorf(m.subject(p.change.Address), "No node for a replica", b.String()))
+}

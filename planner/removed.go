@@ -1,0 +1,152 @@
+package planner
+
+import (
+	"fmt"
+	"sort"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/stowage-iac/stowage/api"
+	"github.com/stowage-iac/stowage/providers"
+	"github.com/stowage-iac/stowage/state"
+)
+
+// removed plans the deletion of what is recorded and not in the configuration.
+func (m *maker) removed() {
+	var gone []string
+	for address := range m.in.State.Instances {
+		if _, ok := m.changes[address]; !ok {
+			gone = append(gone, address)
+		}
+	}
+	sort.Strings(gone)
+	for _, address := range gone {
+		rec := m.in.State.Instances[address]
+		block, _ := splitAddress(address)
+		if b := m.blocks[block]; b != nil && b.failed || m.failed && b == nil && m.ev == nil && !m.in.Destroy {
+			continue // its block could not be expanded: it may well be there
+		}
+		m.remove(address, rec, m.whyRemoved(block, address))
+	}
+}
+
+// whyRemoved says why nothing in the configuration stands for an instance.
+func (m *maker) whyRemoved(block, address string) string {
+	b := m.blocks[block]
+	_, key := splitAddress(address)
+	switch {
+	case m.in.Destroy:
+		return ""
+	case b == nil:
+		return fmt.Sprintf("%s is not in the configuration", block)
+	case len(b.keys) == 1 && b.keys[0] == cty.NilVal:
+		return fmt.Sprintf("%s has neither count nor for_each any more", block)
+	case key == "":
+		return fmt.Sprintf("%s has count or for_each now", block)
+	case key[0] == '"':
+		if len(b.keys) > 0 && b.keys[0].Type() == cty.Number {
+			return fmt.Sprintf("%s has count instead of for_each now", block)
+		}
+		return fmt.Sprintf("for_each of %s has no key %s", block, key)
+	case len(b.keys) > 0 && b.keys[0].Type() == cty.String:
+		return fmt.Sprintf("%s has for_each instead of count now", block)
+	}
+	return fmt.Sprintf("count of %s is %d", block, len(b.keys))
+}
+
+func (m *maker) remove(address string, rec *state.Instance, reason string) {
+	k := m.kinds[rec.Kind]
+	if k == nil {
+		m.failed = true
+		m.diags = append(m.diags, errorf(nil, "Unknown kind in the state", fmt.Sprintf(
+			"The state records %s, and this version of Stowage has no kind %q. Use the version that made it, or a newer one.", address, rec.Kind)))
+		return
+	}
+	c := &Change{Address: address, Kind: rec.Kind, Action: Delete, Reason: reason, Deps: rec.Deps,
+		PreventDestroy: rec.PreventDestroy, Placement: rec.Placement, Settled: true}
+	if !m.prior(k, c, rec) {
+		m.failed = true
+		m.changes[address] = nil
+		return
+	}
+	if c.Before.IsNull() {
+		// Gone already. Deleting again is harmless and clears up what may be left of it.
+		c.Before, c.Reason = k.codec.null, "it is gone already"
+		if v, err := m.dec.instance(k, rec); err == nil {
+			c.Before = v
+		}
+		c.PreventDestroy = false
+	}
+	c.Refreshed = false
+	c.After = k.codec.null
+	m.changes[address] = c
+	if c.PreventDestroy || m.preventedByBlock(address) {
+		m.prevented(c, m.subject(address))
+	}
+}
+
+// preventedByBlock is for a destroy plan, which does not evaluate instances: the
+// configuration may have got prevent_destroy after the last apply.
+func (m *maker) preventedByBlock(address string) bool {
+	if m.in.Config == nil {
+		return false
+	}
+	block, _ := splitAddress(address)
+	for _, r := range m.in.Config.Resources {
+		if r.Address() == block {
+			return r.Lifecycle.PreventDestroy
+		}
+	}
+	return false
+}
+
+func (m *maker) subject(address string) *hcl.Range {
+	block, _ := splitAddress(address)
+	return m.ranges[block]
+}
+
+// orphans plans the deletion of objects in the cluster that are ours, but neither
+// recorded nor declared: an apply was killed between writing and recording them.
+func (m *maker) orphans() {
+	if m.in.World == nil || m.in.World.Cluster == nil {
+		return
+	}
+	for _, o := range m.in.World.Cluster.Objects {
+		address := string(o.Kind) + "." + o.Name
+		k := m.kinds[string(o.Kind)]
+		if _, known := m.changes[address]; known || k == nil || o.Owner != m.in.State.Lineage || m.recorded(address) != nil {
+			continue
+		}
+		block, _ := splitAddress(address)
+		if b := m.blocks[block]; b != nil && b.failed {
+			continue
+		}
+		before := k.empty()
+		if resp, err := read(k, providers.ReadRequest{Address: address, Prior: k.codec.null, World: m.in.World}); err == nil && !providers.IsNull(resp.Value) {
+			before = resp.Value
+		}
+		m.changes[address] = &Change{
+			Address: address, Kind: string(o.Kind), Action: Delete, Before: before, After: k.codec.null,
+			Reason: "left behind by an interrupted apply", ModRevision: o.ModRevision, Settled: true,
+			Placement: m.bound(api.Kind(o.Kind), o.Name),
+		}
+	}
+}
+
+// bound lists the nodes that a pod's slots are bound to, by slot.
+func (m *maker) bound(kind api.Kind, name string) []string {
+	if kind != api.KindPod {
+		return nil
+	}
+	var nodes []string
+	for _, b := range m.in.World.Cluster.Bindings {
+		if b.Pod == name && b.Slot >= 0 && b.Slot < 1<<16 {
+			for len(nodes) <= b.Slot {
+				nodes = append(nodes, "")
+			}
+			nodes[b.Slot] = b.Node
+		}
+	}
+	return nodes
+}

@@ -1,0 +1,116 @@
+package planner
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/stowage-iac/stowage/api"
+	"github.com/stowage-iac/stowage/scheduler"
+)
+
+// runningOf is what one replica of a pod's object takes; nil when it cannot be read.
+func runningOf(obj *api.Object) *scheduler.Running {
+	var spec api.PodSpec
+	if err := json.Unmarshal(obj.Spec, &spec); err != nil {
+		return nil
+	}
+	r := &scheduler.Running{Pod: obj.Name}
+	r.MilliCPU, r.Memory = spec.Template.Requests()
+	for _, c := range spec.Template.Containers {
+		for _, p := range c.Ports {
+			if p.Host != 0 {
+				protocol := p.Protocol
+				if protocol == "" {
+					protocol = "tcp"
+				}
+				r.HostPorts = append(r.HostPorts, fmt.Sprintf("%d/%s", p.Host, protocol))
+			}
+		}
+	}
+	return r
+}
+
+// usesBefore fills in the room on each node as it is now.
+func (m *maker) usesBefore() {
+	at := make(map[string]int, len(m.fleet.sched))
+	for _, n := range m.fleet.sched {
+		at[n.Name] = len(m.plan.Nodes)
+		facts := m.fleet.facts[n.Name]
+		m.plan.Nodes = append(m.plan.Nodes, NodeUse{
+			Name: n.Name, MilliCPU: n.MilliCPU, Memory: n.Memory, FreeCPUBefore: n.MilliCPU, FreeMemoryBefore: n.Memory,
+			Labels: n.Labels, Taints: n.Taints, Schedulable: n.Schedulable, Platform: "linux/" + facts.Arch,
+		})
+	}
+	take := func(node string, cpu, memory int64) {
+		if i, ok := at[node]; ok {
+			u := &m.plan.Nodes[i]
+			u.FreeCPUBefore -= cpu
+			u.FreeMemoryBefore -= memory
+			u.PodsBefore++
+		}
+	}
+	for node, running := range m.foreign() {
+		for _, r := range running {
+			take(node, r.MilliCPU, r.Memory)
+		}
+	}
+	for _, p := range m.pods {
+		m.takeBefore(p.change, p.previous, take)
+	}
+	bindings := m.bindings()
+	for _, c := range m.plan.Changes {
+		k := m.kinds[c.Kind]
+		if k.carried == nil || c.Action != Delete {
+			continue
+		}
+		if cargo, known, _ := k.carried.Cargo(c.Address, c.Before); known {
+			previous := bindings[cargo.Request.Pod]
+			if previous == nil {
+				previous = m.recordedPlacement(c.Address)
+			}
+			m.takeBefore(c, previous, take)
+		}
+	}
+}
+
+func (m *maker) takeBefore(c *Change, previous map[int]string, take func(node string, cpu, memory int64)) {
+	if len(previous) == 0 || c.Before.IsNull() {
+		return
+	}
+	cargo, known, _ := m.kinds[c.Kind].carried.Cargo(c.Address, c.Before)
+	if !known {
+		return
+	}
+	for _, node := range previous {
+		take(node, cargo.Request.MilliCPU, cargo.Request.Memory)
+	}
+}
+
+// usesAfter fills in the room that is left when the plan is done.
+func (m *maker) usesAfter(nodes []scheduler.Node) {
+	at := make(map[string]*NodeUse, len(m.plan.Nodes))
+	for i := range m.plan.Nodes {
+		u := &m.plan.Nodes[i]
+		u.FreeCPUAfter, u.FreeMemoryAfter = u.MilliCPU, u.Memory
+		at[u.Name] = u
+	}
+	for _, n := range nodes {
+		for _, r := range n.Running {
+			at[n.Name].take(r.MilliCPU, r.Memory)
+		}
+	}
+	for i, pp := range m.plan.Pods {
+		r := m.pods[i].cargo.Request
+		for _, d := range pp.Replicas {
+			if u := at[d.Node]; u != nil {
+				u.take(r.MilliCPU, r.Memory)
+			}
+		}
+	}
+}
+
+func (u *NodeUse) take(cpu, memory int64) {
+	u.FreeCPUAfter -= cpu
+	u.FreeMemoryAfter -= memory
+	u.PodsAfter++
+}
