@@ -160,7 +160,7 @@ func (c *containerd) tree(t testing.TB, ref string) map[string]string {
 	return files
 }
 
-// writeContent puts a blob into the content store of the context's namespace.
+// writeContent puts a blob into the content store of the context's namespace, to stay.
 func writeContent(t testing.TB, c *containerd, ctx context.Context, b blob) {
 	t.Helper()
 	r, err := b.reader(ctx, 0)
@@ -169,7 +169,8 @@ func writeContent(t testing.TB, c *containerd, ctx context.Context, b blob) {
 	}
 	defer r.Close()
 	desc := ocispec.Descriptor{Digest: digest.Digest(b.desc.Digest.String()), Size: b.desc.Size}
-	if err := content.WriteBlob(ctx, c.client.ContentStore(), "test", r, desc); err != nil {
+	if err := content.WriteBlob(ctx, c.client.ContentStore(), "test", r, desc,
+		content.WithLabels(map[string]string{"containerd.io/gc.root": "test"})); err != nil {
 		t.Fatal(err)
 	}
 }
