@@ -2,18 +2,26 @@
 // disk, and makes containerd run exactly those pods, healing what dies.
 //
 // Each replica has one supervisor. What a supervisor does next is decided by a
-// pure function of what is desired, what is observed and the time; the
-// goroutine around it does the I/O.
+// pure function (package replica) of what is desired, what is observed and the
+// time; the goroutine around it does the I/O.
 package agent
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"sync"
+	"time"
 
 	"filippo.io/age"
 
+	"github.com/stowage-iac/stowage/agent/ocispec"
+	"github.com/stowage-iac/stowage/agent/runtime"
+	"github.com/stowage-iac/stowage/agent/runtime/containerd"
 	"github.com/stowage-iac/stowage/api"
+	"github.com/stowage-iac/stowage/network"
 )
 
 // Source gives the assignments of this node.
@@ -53,25 +61,113 @@ type Options struct {
 	Log      *slog.Logger // default slog.Default()
 }
 
+func (o Options) withDefaults() Options {
+	o.Containerd = cmp.Or(o.Containerd, api.ContainerdSock)
+	o.DataDir = cmp.Or(o.DataDir, api.DataDir)
+	o.RunDir = cmp.Or(o.RunDir, api.RunDir)
+	o.Bridge = cmp.Or(o.Bridge, api.Bridge)
+	o.NftTable = cmp.Or(o.NftTable, api.NftTable)
+	o.Namespace = cmp.Or(o.Namespace, api.ContainerdNamespace)
+	o.CgroupRoot = cmp.Or(o.CgroupRoot, "/stowage")
+	if o.Identity == nil {
+		o.Identity = keyFile(filepath.Join(o.DataDir, "pki", "age.key"))
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	return o
+}
+
+func (o Options) network() network.Options {
+	return network.Options{Bridge: o.Bridge, Table: o.NftTable, RunDir: o.RunDir, DataDir: o.DataDir, Supernet: netip.MustParsePrefix(api.PodSupernet)}
+}
+
+func (o Options) containerd() containerd.Options {
+	return containerd.Options{Socket: o.Containerd, Namespace: o.Namespace, Scratch: filepath.Join(o.RunDir, "scratch")}
+}
+
+// daemon is what the agent asks the container runtime beside running containers.
+type daemon interface {
+	Ready() error
+	Version(ctx context.Context) (string, error)
+	Close() error
+}
+
+// maxStarts bounds how many containers are started at the same time.
+const maxStarts = 10
+
 // Agent runs one node's pods. Make it with New, start it with Run.
-type Agent struct{ o Options }
+type Agent struct {
+	o       Options
+	log     *slog.Logger
+	runtime runtime.Runtime
+	images  runtime.Images
+	daemon  daemon
+	network podNetwork
+	copy    *diskCopy
+	report  *report
+	host    ocispec.Host
+	boot    string
+	slots   chan struct{}
+	started time.Time
+	// nodeKnown says that the copy has a new node.
+	nodeKnown chan struct{}
 
-// New checks the options and prepares the directories. It needs no containerd
-// and no manager: Run waits for both.
-func New(o Options) (*Agent, error) { return &Agent{o: o}, nil }
+	mu          sync.Mutex
+	facts       api.NodeFacts
+	refs        []string // images on the node
+	unused      map[string]time.Time
+	notReady    string // why the network is not up
+	networkUp   bool
+	supervisors map[string]*supervisor // by Binding.Key
+	found       map[string]leftBehind  // by Binding.Key, not yet given to a supervisor
+	adopted     bool                   // supervisors may be made
+	complete    bool                   // what is not assigned is not wanted
+	wg          sync.WaitGroup
+	ctx, io     context.Context
+}
 
-// Run keeps the node's pods as assigned until ctx is done. It begins with the
-// copy on disk, so it needs no manager. When ctx ends it returns nil and leaves
-// every container running.
-func (a *Agent) Run(ctx context.Context) error { return errors.New("agent: not built yet") }
+// New checks the options and reads the node's copy of its assignments. It needs
+// no containerd and no manager: Run waits for both.
+func New(o Options) (*Agent, error) {
+	o = o.withDefaults()
+	rt, err := containerd.New(o.containerd())
+	if err != nil {
+		return nil, err
+	}
+	a, err := assemble(o, rt, rt, rt, network.New(o.network()))
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// assemble makes an agent of its parts.
+func assemble(o Options, rt runtime.Runtime, images runtime.Images, d daemon, n podNetwork) (*Agent, error) {
+	c, err := openCopy(filepath.Join(o.DataDir, "agent"))
+	if err != nil {
+		return nil, err
+	}
+	a := &Agent{o: o, log: o.Log, runtime: rt, images: images, daemon: d, network: n, copy: c, host: ocispec.ReadHost("/"), boot: bootID(),
+		slots: make(chan struct{}, maxStarts), started: time.Now().UTC(), unused: map[string]time.Time{},
+		nodeKnown: make(chan struct{}, 1), found: map[string]leftBehind{},
+		supervisors: map[string]*supervisor{}, complete: c.complete, notReady: network.ErrNotStarted.Error()}
+	a.report = newReport(o.Reporter, a.nodeStatus, a.log)
+	return a, nil
+}
 
 // View is what the node's operator socket says of the node, without
 // LocalView.Config, which is the caller's. Safe at any time.
-func (a *Agent) View() api.LocalView { return api.LocalView{} }
+func (a *Agent) View() api.LocalView {
+	return api.LocalView{Node: a.nodeStatus(), Replicas: a.report.view()}
+}
 
-// Teardown stops and removes every container, snapshot, image, namespace, mount,
-// log and network device that the agent made on this host, and nothing else.
-// No agent may run meanwhile; o.Source and o.Reporter are not used. It is
-// idempotent. With containerd down it removes what it can and its error says
-// what remains.
-func Teardown(ctx context.Context, o Options) error { return errors.New("agent: not built yet") }
+// takeSlot waits for one of the places to start a container in; it returns what frees it.
+func (a *Agent) takeSlot(ctx context.Context) func() {
+	select {
+	case a.slots <- struct{}{}:
+		return func() { <-a.slots }
+	case <-ctx.Done():
+		return func() {}
+	}
+}
