@@ -72,7 +72,7 @@ func runDaemon(ctx context.Context, args []string) error {
 		return err
 	}
 	slog.SetDefault(d.log)
-	frugal(d.node.Role)
+	frugal()
 	return d.run(ctx)
 }
 
@@ -84,17 +84,11 @@ func logger(level string) (*slog.Logger, error) {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: l})), nil
 }
 
-// frugal trades a little CPU for memory: most of the time there is nothing to do.
-func frugal(role string) {
+// frugal trades a little CPU for memory: most of the time there is nothing to
+// do. There is no fixed limit, since a large cluster needs what it needs.
+func frugal() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(40)
-	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		limit := int64(24 << 20)
-		if role == api.RoleManager {
-			limit = 48 << 20
-		}
-		debug.SetMemoryLimit(limit)
 	}
 }
 
