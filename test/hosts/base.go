@@ -62,46 +62,48 @@ func prepare(ctx context.Context, variant Variant, log io.Writer) (string, error
 	if variant != Bare && variant != Ready {
 		return "", fmt.Errorf("unknown host variant %q; there are %q and %q", variant, Bare, Ready)
 	}
-	lock, err := waitLock(ctx, filepath.Join(cacheDir, "lock"))
+	c := cache{dir: cacheDir, script: baseScript}
+	lock, err := waitLock(ctx, filepath.Join(c.dir, "lock"))
 	if err != nil {
 		return "", err
 	}
 	defer lock.release()
-	dir, err := build(ctx, variant, log)
+	if err := installPrograms(ctx, log); err != nil {
+		return "", err
+	}
+	dir, err := c.build(ctx, variant, log)
 	if err != nil {
 		return "", fmt.Errorf("base image %q: %w", variant, err)
 	}
 	return dir, nil
 }
 
+// cache keeps base images. Its methods need the lock on the file "lock" in it.
+type cache struct{ dir, script string }
+
 // build returns the directory of a variant's image; it makes the image if need
-// be. The cache must be locked.
-func build(ctx context.Context, variant Variant, log io.Writer) (string, error) {
-	if err := installPrograms(ctx, log); err != nil {
-		return "", err
-	}
+// be. An image is there as a whole or not at all.
+func (c cache) build(ctx context.Context, variant Variant, log io.Writer) (string, error) {
 	main, security := mirrors()
-	dir := filepath.Join(cacheDir, string(variant)+"-"+recipe(main, security))
+	dir := filepath.Join(c.dir, string(variant)+"-"+recipe(c.script, main, security))
 	if exists(dir) {
 		now := time.Now()
 		return dir, os.Chtimes(dir, now, now) // "last used", for prune
 	}
-	if err := prune(); err != nil {
+	if err := c.prune(); err != nil {
 		return "", err
 	}
 
-	temp := filepath.Join(cacheDir, "building")
+	temp := filepath.Join(c.dir, "building")
 	if err := os.RemoveAll(temp); err != nil { // of a build that was interrupted
 		return "", err
 	}
 	defer os.RemoveAll(temp)
-	start := time.Now()
-	fmt.Fprintf(log, "building the base image %q for test hosts (once; about a minute)\n", variant)
 	args := []string{string(variant), temp}
 	if variant == Bare {
 		args = append(args, main, security)
 	} else {
-		bare, err := build(ctx, Bare, log)
+		bare, err := c.build(ctx, Bare, log)
 		if err != nil {
 			return "", err
 		}
@@ -109,7 +111,9 @@ func build(ctx context.Context, variant Variant, log io.Writer) (string, error) 
 			return "", err
 		}
 	}
-	if err := runScript(ctx, args); err != nil {
+	fmt.Fprintf(log, "building the base image %q for test hosts (once; about a minute)\n", variant)
+	start := time.Now()
+	if err := c.run(ctx, args); err != nil {
 		return "", err
 	}
 	if err := os.Rename(temp, dir); err != nil {
@@ -119,15 +123,15 @@ func build(ctx context.Context, variant Variant, log io.Writer) (string, error) 
 	return dir, nil
 }
 
-// runScript runs base.sh in its own mount and PID namespace: when it ends, by
+// run runs the script in its own mount and PID namespace: when it ends, by
 // whatever cause, its mounts and processes are gone.
-func runScript(ctx context.Context, args []string) error {
-	log, err := os.Create(filepath.Join(cacheDir, "build.log"))
+func (c cache) run(ctx context.Context, args []string) error {
+	log, err := os.Create(filepath.Join(c.dir, "build.log"))
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	args = append([]string{"--mount", "--pid", "--fork", "--kill-child", "sh", "-c", baseScript, "base.sh"}, args...)
+	args = append([]string{"--mount", "--pid", "--fork", "--kill-child", "sh", "-c", c.script, "base.sh"}, args...)
 	cmd := exec.CommandContext(ctx, "unshare", args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	// The signal comes when the thread ends that started the process, so this
@@ -136,6 +140,9 @@ func runScript(ctx context.Context, args []string) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		return fmt.Errorf("%w; the end of %s:\n%s", err, log.Name(), tail(log.Name(), 15))
 	}
 	return nil
@@ -144,7 +151,7 @@ func runScript(ctx context.Context, args []string) error {
 // recipe is the cache key of an image: all that its content depends on, but
 // for the day's packages.
 func recipe(inputs ...string) string {
-	sum := sha256.Sum256([]byte(baseScript + "\x00" + strings.Join(inputs, "\x00")))
+	sum := sha256.Sum256([]byte(strings.Join(inputs, "\x00")))
 	return fmt.Sprintf("%x", sum[:6])
 }
 
@@ -200,8 +207,8 @@ func installPrograms(ctx context.Context, log io.Writer) error {
 }
 
 // prune removes images of other recipes that no lab uses and that nobody has
-// used for a week. The cache must be locked.
-func prune() error {
+// used for a week.
+func (c cache) prune() error {
 	used := map[string]bool{}
 	records, err := readRecords()
 	if err != nil {
@@ -210,8 +217,8 @@ func prune() error {
 	for _, r := range records {
 		used[r.Base] = true
 	}
-	for _, pattern := range []string{"bare-*", "ready-*"} {
-		dirs, err := filepath.Glob(filepath.Join(cacheDir, pattern))
+	for _, variant := range []Variant{Bare, Ready} {
+		dirs, err := filepath.Glob(filepath.Join(c.dir, string(variant)+"-*"))
 		if err != nil {
 			return err
 		}

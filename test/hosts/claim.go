@@ -21,7 +21,7 @@ func maxHosts() int { return max(12, 8*runtime.NumCPU()) }
 // the machine is full.
 func claim(ctx context.Context, r record, n int, log io.Writer) (slot, *fileLock, error) {
 	for announced := false; ; announced = true {
-		s, lock, err := tryClaim(ctx, r, n)
+		s, lock, err := tryClaim(ctx, r, n, log)
 		if err != nil || lock != nil {
 			return s, lock, err
 		}
@@ -35,14 +35,14 @@ func claim(ctx context.Context, r record, n int, log io.Writer) (slot, *fileLock
 }
 
 // tryClaim is one attempt; without room it returns no lock and no error.
-func tryClaim(ctx context.Context, r record, n int) (slot, *fileLock, error) {
+func tryClaim(ctx context.Context, r record, n int, log io.Writer) (slot, *fileLock, error) {
 	machine, err := lockMachine(ctx)
 	if err != nil {
 		return 0, nil, err
 	}
 	defer machine.release()
 	if err := sweep(ctx); err != nil {
-		return 0, nil, err
+		fmt.Fprintln(log, err) // somebody else's; their number stays taken
 	}
 	records, err := readRecords()
 	if err != nil {
@@ -93,6 +93,7 @@ func sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, r := range records {
 		if r.Kept {
 			continue
@@ -101,15 +102,16 @@ func sweep(ctx context.Context) error {
 		if errors.Is(err, errLocked) {
 			continue // its owner lives
 		}
-		if err != nil {
-			return err
+		if err == nil {
+			if err = destroy(ctx, r.Slot, lock); err != nil {
+				lock.release()
+			}
 		}
-		if err := destroy(ctx, r.Slot, lock); err != nil {
-			lock.release()
-			return fmt.Errorf("sweep lab %d, whose owner is gone: %w", r.Slot, err)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("sweep lab %d, whose owner is gone: %w", r.Slot, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // destroy removes a lab with all that it has on the machine, whatever of it

@@ -27,12 +27,16 @@ func (d disk) console() string { return filepath.Join(d.dir, "console.log") }
 func (d disk) store() string   { return filepath.Join(d.dir, "disk") }
 
 // create makes an empty disk of at most size bytes (0: the machine's space)
-// over the base image and mounts it.
+// over the base image and mounts it. Where the machine's own disk is an
+// overlay, as in a container, the disk is always an image.
 func (d disk) create(ctx context.Context, base string, size int64) error {
 	for _, dir := range []string{d.root(), d.store()} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
+	}
+	if size == 0 && onOverlay(d.dir) {
+		size = 16 << 30 // sparse
 	}
 	if size > 0 {
 		image := filepath.Join(d.dir, "disk.img")
@@ -60,7 +64,7 @@ func (d disk) create(ctx context.Context, base string, size int64) error {
 	}
 	options := "lowerdir=" + base + ",upperdir=" + upper + ",workdir=" + work
 	if err := syscall.Mount("overlay", d.root(), "overlay", 0, options); err != nil {
-		return fmt.Errorf("mount an overlay on %s (its directory must not be on an overlay itself): %w", d.root(), err)
+		return fmt.Errorf("mount an overlay on %s: %w", d.root(), err)
 	}
 	inner := filepath.Join(d.root(), "var/lib/containerd")
 	if err := os.MkdirAll(inner, 0o711); err != nil {
@@ -70,6 +74,14 @@ func (d disk) create(ctx context.Context, base string, size int64) error {
 		return fmt.Errorf("bind %s: %w", inner, err)
 	}
 	return nil
+}
+
+// onOverlay reports whether a directory is on an overlay, which cannot hold the
+// upper directory of another one.
+func onOverlay(dir string) bool {
+	const overlayMagic = 0x794c7630
+	var stat syscall.Statfs_t
+	return syscall.Statfs(dir, &stat) == nil && stat.Type == overlayMagic
 }
 
 // write puts a file on the host's disk.

@@ -6,8 +6,7 @@ import (
 	"strconv"
 )
 
-// Where labs keep what they need. The lab directory holds the upper layers of
-// the hosts' disks and therefore must not be on an overlay itself.
+// Where labs keep what they need.
 const (
 	runDir   = "/run/stowage-hosts"       // locks, and what to restore on the machine
 	labsDir  = "/var/lib/stowage-hosts"   // one directory per lab

@@ -30,6 +30,7 @@ Real Debian hosts on this machine, each in about a second. Needs root.
   heal HOST             end its partitions
   prepare               install what is missing and build the base images
 
+A host that reboots from inside stays off until "hosts boot".
 A HOST is h1, h2, …; with several labs it is lab/h1, such as 2/h1.
 Example: hosts up -n 3 && hosts cut h2 && hosts list
 `
