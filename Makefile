@@ -56,7 +56,7 @@ fmt: build
 
 ## examples: write the committed plan.txt of every example anew
 examples:
-	go test ./examples -update
+	go test ./cmd/stowage -run TestExamples -update-plans
 
 ## hosts: N test hosts for trying things out; hosts-down ends them
 hosts:

@@ -1,0 +1,108 @@
+// Command bench measures what Stowage promises about speed and memory and prints
+// each figure beside its floor or its peer, taken in the same run: absolute times
+// of a shared machine mean little, ratios do.
+//
+//	go run ./test/bench [-run REGEXP]
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"regexp"
+	"sort"
+	"text/tabwriter"
+	"time"
+)
+
+// figure is one line of the table.
+type figure struct {
+	name   string
+	value  string
+	beside string // floor or peer, "" where the demand is absolute
+	ratio  float64
+	demand string
+	met    bool
+}
+
+// measure is a part of the run. It may print what it does to stderr.
+type measure struct {
+	name string
+	run  func(context.Context, *bench) error
+}
+
+// measures in the order of the run.
+var measures = []measure{
+	{"start", start},
+	{"shapes", shapes},
+	{"hosts", onHosts},
+}
+
+// bench collects figures.
+type bench struct {
+	binary  string // of the CLI
+	figures []figure
+}
+
+func (b *bench) add(f figure) {
+	b.figures = append(b.figures, f)
+	fmt.Fprintf(os.Stderr, "  %s: %s %s\n", f.name, f.value, f.beside)
+}
+
+func main() {
+	pattern := flag.String("run", "", "measures to run, by a regular expression")
+	binary := flag.String("stowage", "bin/stowage", "the CLI to measure, with the agent beside it")
+	flag.Parse()
+	filter, err := regexp.Compile(*pattern)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	b := &bench{binary: *binary}
+	failed := false
+	for _, m := range measures {
+		if !filter.MatchString(m.name) {
+			continue
+		}
+		fmt.Fprintf(os.Stderr, "%s …\n", m.name)
+		if err := m.run(ctx, b); err != nil {
+			fmt.Fprintf(os.Stderr, "%s: %v\n", m.name, err)
+			failed = true
+		}
+	}
+	b.print()
+	if failed {
+		os.Exit(1)
+	}
+}
+
+func (b *bench) print() {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "FIGURE\tMEASURED\tFLOOR OR PEER\tRATIO\tDEMAND\t")
+	for _, f := range b.figures {
+		ratio, verdict := "", "met"
+		if f.ratio > 0 {
+			ratio = fmt.Sprintf("%.2f", f.ratio)
+		}
+		if !f.met {
+			verdict = "MISSED"
+		}
+		if f.demand == "" {
+			verdict = ""
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", f.name, f.value, f.beside, ratio, f.demand, verdict)
+	}
+	w.Flush()
+}
+
+// median of durations; it sorts them.
+func median(d []time.Duration) time.Duration {
+	sort.Slice(d, func(i, j int) bool { return d[i] < d[j] })
+	return d[len(d)/2]
+}
+
+func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"github.com/stowage-iac/stowage/api"
+	"github.com/stowage-iac/stowage/lang"
+	"github.com/stowage-iac/stowage/planner"
+	"github.com/stowage-iac/stowage/providers"
+	"github.com/stowage-iac/stowage/providers/registry"
+	"github.com/stowage-iac/stowage/state"
+	"github.com/stowage-iac/stowage/state/local"
+)
+
+// host is a node that shapes with pods are placed on; its facts are recorded.
+const host = `
+node "a" {
+  address = "192.0.2.1"
+}
+`
+
+const pinned = "stowage.local/x@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+
+// shape is a configuration of about n instances.
+type shape struct {
+	name   string
+	config func(n int) string
+}
+
+var allShapes = []shape{
+	{"count", func(n int) string {
+		return fmt.Sprintf("config \"c\" {\n  count = %d\n  files = { \"f\" = \"content ${count.index}\" }\n}\n", n)
+	}},
+	{"for_each", func(n int) string {
+		return fmt.Sprintf("locals {\n  m = { for i in range(%d) : \"k${i}\" => i }\n}\nconfig \"c\" {\n  for_each = local.m\n  files = { \"f\" = \"content ${each.value}\" }\n}\n", n)
+	}},
+	{"pair", func(n int) string {
+		return host + fmt.Sprintf(`
+config "c" {
+  count = %[1]d
+  files = { "f" = "content ${count.index}" }
+}
+pod "p" {
+  count = %[1]d
+  container "a" {
+    image = %[2]q
+    mount "/c" { config = config.c[count.index] }
+  }
+}
+`, n/2, pinned)
+	}},
+	{"chain", func(n int) string {
+		var b strings.Builder
+		b.WriteString("config \"c0\" {\n  files = { \"f\" = \"start\" }\n}\n")
+		for i := 1; i < n; i++ {
+			fmt.Fprintf(&b, "config \"c%d\" {\n  files = { \"f\" = \"after ${config.c%d.version}\" }\n}\n", i, i-1)
+		}
+		return b.String()
+	}},
+}
+
+// shapes measures first and no-op plans of the CLI as a whole process, and how
+// they grow. The peer of the table is OpenTofu on a machine like this one, for
+// shapes of as many instances; its figures are of another run and shown as such.
+func shapes(ctx context.Context, b *bench) error {
+	binary, err := filepath.Abs(b.binary)
+	if err != nil {
+		return err
+	}
+	tofu := map[string]string{"count": "6.9 / 100 s", "for_each": "112 / 237 s", "pair": "23.5 / 16.9 s at 2,000", "chain": "8.6 / 41 s"}
+	for _, s := range allShapes {
+		small, large := 10000, 100000
+		if s.name == "chain" {
+			small, large = 1000, 10000
+		}
+		cpu := map[int][2]time.Duration{}
+		for _, n := range []int{small, large} {
+			first, again, err := s.measure(ctx, binary, n)
+			if err != nil {
+				return fmt.Errorf("%s of %d: %w", s.name, n, err)
+			}
+			cpu[n] = [2]time.Duration{first.cpu, again.cpu}
+			limit, memory := 500*time.Millisecond, int64(150<<20)
+			if n == large {
+				limit, memory = 6*time.Second, 1<<30
+			}
+			f := figure{
+				name:  fmt.Sprintf("%s of %d: first, no-op plan (CPU)", s.name, n),
+				value: fmt.Sprintf("%s, %s, peak %s", ms(first.cpu), ms(again.cpu), mib(max(first.peak, again.peak))),
+				met:   max(first.cpu, again.cpu) <= limit && max(first.peak, again.peak) <= memory,
+			}
+			f.demand = fmt.Sprintf("≤ %.1f s, ≤ %d MiB", limit.Seconds(), memory>>20)
+			if n == small {
+				f.beside = "OpenTofu elsewhere " + tofu[s.name]
+			}
+			b.add(f)
+		}
+		worst := 0.0
+		for i := range 2 {
+			worst = max(worst, math.Log(float64(cpu[large][i])/float64(cpu[small][i]))/math.Log(float64(large)/float64(small)))
+		}
+		b.add(figure{name: s.name + ": growth exponent", value: fmt.Sprintf("%.2f", worst), demand: "≤ 1.10", met: worst <= 1.1})
+	}
+	return nil
+}
+
+func (s shape) measure(ctx context.Context, binary string, n int) (first, again used, err error) {
+	dir, err := os.MkdirTemp("", "stowage-shape-")
+	if err != nil {
+		return first, again, err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.WriteFile(filepath.Join(dir, "main.stowage.hcl"), []byte(s.config(n)), 0o644); err != nil {
+		return first, again, err
+	}
+	env := append(os.Environ(), "HOME="+dir, "STOWAGE_INPUT=0")
+	plan := func(code string) (used, error) {
+		// Exit code 2 is "changes": sh turns the expected one into 0.
+		return processes(ctx, 3, dir, env, "sh", "-c", `"$0" plan -refresh=false -detailed-exitcode; [ $? = `+code+` ]`, binary)
+	}
+	if err := s.record(ctx, dir, true); err != nil {
+		return first, again, err
+	}
+	if first, err = plan("2"); err != nil {
+		return first, again, err
+	}
+	if err := s.record(ctx, dir, false); err != nil {
+		return first, again, err
+	}
+	again, err = plan("0")
+	return first, again, err
+}
+
+// record writes a state as an apply of the directory would leave it; with nodesOnly
+// just the nodes, whose facts placement needs.
+func (s shape) record(ctx context.Context, dir string, nodesOnly bool) error {
+	config, diags := lang.Load(dir, lang.Options{Schemas: registry.Schemas(), Later: registry.Later()})
+	if diags.HasErrors() {
+		return diags
+	}
+	store := state.NewStore(local.New(filepath.Join(dir, "stowage.state.json")), state.Options{})
+	loaded, err := store.Load(ctx)
+	if err != nil {
+		return err
+	}
+	st := loaded.State
+	plan, diags := planner.Make(ctx, planner.Input{
+		Config: config, Kinds: registry.Kinds(), State: st, Version: api.StowageVersion, Now: time.Now(),
+		World: &providers.World{Hosts: map[string]*providers.HostWorld{"a": {Facts: api.NodeFacts{CPUs: 64, Memory: 1 << 38, Arch: "amd64", Init: "systemd", OS: "debian"}}}},
+	})
+	if diags.HasErrors() {
+		return diags
+	}
+	if st.Instances == nil {
+		st.Instances = map[string]*state.Instance{}
+	}
+	for _, c := range plan.Changes {
+		if nodesOnly && c.Kind != "node" {
+			continue
+		}
+		value, err := cty.Transform(c.After, settle)
+		if err != nil {
+			return err
+		}
+		if c.Kind == "node" {
+			value = providers.With(value, map[string]cty.Value{"role": cty.StringVal(api.RoleManager)})
+		}
+		raw, err := ctyjson.Marshal(value, registry.Kinds()[c.Kind].Schema().ImpliedType())
+		if err != nil {
+			return err
+		}
+		st.Instances[c.Address] = &state.Instance{Address: c.Address, Kind: c.Kind, Value: json.RawMessage(raw), Deps: c.Deps, Placement: c.Placement}
+	}
+	locked, err := store.Lock(ctx, "bench", 0)
+	if err != nil {
+		return err
+	}
+	if err := locked.Write(ctx, loaded, st); err != nil {
+		return err
+	}
+	return locked.Unlock()
+}
+
+// settle gives what only an apply knows a value.
+func settle(_ cty.Path, v cty.Value) (cty.Value, error) {
+	if v.IsKnown() {
+		return v, nil
+	}
+	switch ty := v.Type(); {
+	case ty == cty.String:
+		return cty.StringVal("0123456789ab"), nil
+	case ty == cty.Bool:
+		return cty.True, nil
+	case ty.IsListType():
+		return cty.ListVal([]cty.Value{cty.StringVal("a")}), nil
+	case ty.IsObjectType():
+		m := map[string]cty.Value{}
+		for name, at := range ty.AttributeTypes() {
+			m[name] = cty.StringVal("x")
+			if at == cty.Number {
+				m[name] = cty.NumberIntVal(1 << 38)
+			}
+		}
+		return cty.ObjectVal(m), nil
+	default:
+		return cty.NumberIntVal(1 << 38), nil
+	}
+}
