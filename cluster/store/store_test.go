@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -415,5 +416,72 @@ func TestEventsAreBounded(t *testing.T) {
 	}
 	if all, _ := s.Events(t.Context(), ""); len(all) != 33 {
 		t.Errorf("%d events of all objects", len(all))
+	}
+}
+
+// TestCompaction: who asks for history that is gone is told so; a follower that
+// missed it reads everything anew.
+func TestCompaction(t *testing.T) {
+	s := open(t, options(t, t.TempDir()))
+	var last *api.Object
+	for i := range 5 {
+		last = put(t, s, node(fmt.Sprint("n", i)))
+	}
+	if err := s.Compact(t.Context(), last.ModRevision); err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range s.Watch(t.Context(), 1) {
+		if !errors.Is(err, store.ErrCompacted) {
+			t.Fatalf("error %v", err)
+		}
+	}
+	f := store.NewFollower(s)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go f.Run(ctx)
+	if err := f.Synced(ctx); err != nil {
+		t.Fatal(err)
+	}
+	f.Read(func(state *store.State) {
+		if len(state.NodeSpecs()) != 5 {
+			t.Errorf("the follower has %d nodes", len(state.NodeSpecs()))
+		}
+	})
+}
+
+// TestPeersAreManagers: a worker's certificate does not open the managers' own port.
+func TestPeersAreManagers(t *testing.T) {
+	o := options(t, t.TempDir())
+	open(t, o)
+	ca, err := pki.LoadAuthority(pki.Dir(filepath.Dir(o.CA)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for role, welcome := range map[string]bool{api.RoleManager: true, api.RoleWorker: false} {
+		dir := pki.Dir(t.TempDir())
+		req, err := pki.Identify(dir, "x", role, "127.0.0.1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := ca.Sign(pki.Request{CSR: req.CSR, Name: "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := pki.Join(dir, *resp); err != nil {
+			t.Fatal(err)
+		}
+		config, err := pki.ClientConfig(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		config.NextProtos = nil
+		c := http.Client{Transport: &http.Transport{TLSClientConfig: config}}
+		answer, err := c.Get(fmt.Sprintf("https://127.0.0.1:%d/members", o.PeerPort))
+		if err == nil {
+			answer.Body.Close()
+		}
+		if (err == nil) != welcome {
+			t.Errorf("a %s at the managers' port: %v", role, err)
+		}
 	}
 }
