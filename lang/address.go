@@ -14,10 +14,19 @@ func InstanceAddress(block string, key cty.Value) string {
 	case key == cty.NilVal:
 		return block
 	case key.Type() == cty.Number:
-		return block + "[" + key.AsBigFloat().Text('f', -1) + "]"
+		return block + "[" + numberText(key) + "]"
 	default:
 		return block + "[" + quote(key.AsString()) + "]"
 	}
+}
+
+// numberText writes a known number; whole ones without the detour over big decimals.
+func numberText(v cty.Value) string {
+	f := v.AsBigFloat()
+	if i, accuracy := f.Int64(); accuracy == 0 {
+		return strconv.FormatInt(i, 10)
+	}
+	return f.Text('f', -1)
 }
 
 // BlockOf returns the block address of an instance address: pod.web of pod.web["a"].

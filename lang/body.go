@@ -15,7 +15,8 @@ import (
 // shape is what decoding needs to know of a schema, computed once.
 type shape struct {
 	ty     cty.Type
-	absent attrs // the object of an empty body: defaults, nulls and empty lists
+	list   cty.Type // list(ty)
+	absent attrs    // the object of an empty body: defaults, nulls and empty lists
 	nested map[string]*shape
 }
 
@@ -35,7 +36,7 @@ func (l *loader) shape(s *schema.Block, label string) *shape {
 		sh.nested[name] = in
 		types[name] = in.ty
 		if nb.Nesting == schema.List {
-			types[name] = cty.List(in.ty)
+			types[name] = in.list
 			sh.absent.set(name, cty.ListValEmpty(in.ty))
 		} else {
 			sh.absent.set(name, cty.NullVal(in.ty))
@@ -45,6 +46,7 @@ func (l *loader) shape(s *schema.Block, label string) *shape {
 		types[label] = cty.String
 	}
 	sh.ty = cty.Object(types)
+	sh.list = cty.List(sh.ty)
 	l.shapes[s] = sh
 	return sh
 }
@@ -82,6 +84,8 @@ type blocks struct {
 	items  []*item
 	level  level
 	exprs  []*expression
+
+	dynamic bool // any of the items is a dynamic block
 }
 
 // item is a nested block, or a dynamic block that stands for any number.
@@ -255,11 +259,10 @@ func (l *loader) nested(b *body, name string, found []*hclsyntax.Block, s *schem
 	}
 	bs := &blocks{name: name, schema: nb, shape: b.shape.nested[name]}
 	labels := map[string]hcl.Range{}
-	dynamics := 0
 	for _, f := range found {
 		var it *item
 		if f.Type == "dynamic" {
-			dynamics++
+			bs.dynamic = true
 			it = l.dynamic(f, name, nb, bs.shape, o)
 		} else {
 			it = l.static(f, nb, bs.shape, o, labels)
@@ -271,7 +274,7 @@ func (l *loader) nested(b *body, name string, found []*hclsyntax.Block, s *schem
 	if nb.Nesting == schema.Single && len(found) > 1 {
 		l.duplicate(name+" block in "+o.in, found[1].DefRange(), found[0].DefRange())
 	}
-	if nb.Nesting == schema.List && dynamics == 0 {
+	if nb.Nesting == schema.List && !bs.dynamic {
 		l.checkNumber(nb, name, len(found), found[len(found)-1].DefRange(), o.in)
 	}
 	for _, it := range bs.items {

@@ -34,7 +34,7 @@ func (e *Evaluator) Decode(r *Resource, key cty.Value) (*Instance, hcl.Diagnosti
 		}}
 	}
 	inst.Address = b.address(i)
-	f := e.frame(r)
+	f := e.pooledFrame(r)
 	f.bind(b, i)
 	f.deps = append(f.deps, b.deps...)
 	v, diags := f.body(r.body, f.ctx)
@@ -43,6 +43,9 @@ func (e *Evaluator) Decode(r *Resource, key cty.Value) (*Instance, hcl.Diagnosti
 		diags = append(diags, f.dependOn(d)...)
 	}
 	inst.Deps = f.addresses()
+	if len(diags) == 0 {
+		f.release()
+	}
 	return inst, append(diags, e.reported()...)
 }
 
@@ -142,6 +145,8 @@ func (f *frame) argument(b *body, a *argument, ctx *hcl.EvalContext) (cty.Value,
 	var diags hcl.Diagnostics
 	if s.Ref != nil {
 		v, diags = f.reference(b, a, ctx)
+	} else if direct, ok := f.literal(a.expr.Expression, s.Type, ctx); ok {
+		v = direct
 	} else {
 		v, diags = a.expr.Value(ctx)
 	}
@@ -206,13 +211,16 @@ func (f *frame) nested(b *body, bs *blocks, ctx *hcl.EvalContext) (cty.Value, hc
 	var diags hcl.Diagnostics
 	vals := make([]cty.Value, 0, len(bs.items))
 	known := true
-	places := map[string]hcl.Range{}
+	var places map[string]hcl.Range // of labels; dynamic blocks may repeat them
+	if bs.dynamic {
+		places = map[string]hcl.Range{}
+	}
 	for _, it := range bs.items {
 		if it.dynamic == nil {
 			v, more := f.body(it.body, ctx)
 			diags = append(diags, more...)
 			vals = append(vals, v)
-			if it.body.name != cty.NilVal {
+			if bs.dynamic && it.body.name != cty.NilVal {
 				places[it.body.name.AsString()] = it.body.header
 			}
 			continue
@@ -221,17 +229,16 @@ func (f *frame) nested(b *body, bs *blocks, ctx *hcl.EvalContext) (cty.Value, hc
 		diags = append(diags, more...)
 		known = known && ok
 	}
-	hasDynamic := slices.ContainsFunc(bs.items, func(it *item) bool { return it.dynamic != nil })
 	if bs.schema.Nesting == schema.List {
 		if !known {
-			return cty.UnknownVal(cty.List(bs.shape.ty)), diags
+			return cty.UnknownVal(bs.shape.list), diags
 		}
-		if hasDynamic {
+		if bs.dynamic {
 			if problem := wrongNumber(bs.schema, bs.name, len(vals), b.in); problem != "" && !diags.HasErrors() {
 				diags = append(diags, f.blockError(bs, "Wrong number of blocks", problem))
 			}
 		}
-		return listOf(bs.shape.ty, vals), diags
+		return listOf(bs.shape.list, vals), diags
 	}
 	switch {
 	case !known:

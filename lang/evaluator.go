@@ -27,6 +27,7 @@ type Evaluator struct {
 	blocks    []*block    // by Resource.index
 	locals    []*localCache
 	bodies    []bodyCache // by body.slot
+	commons   []commonCache
 	cwd       func() string
 	checking  bool // Validate: nothing is known
 
@@ -42,6 +43,7 @@ func newEvaluator(c *Config) *Evaluator {
 		blocks:    make([]*block, len(c.Resources)),
 		locals:    make([]*localCache, len(c.locals)),
 		bodies:    make([]bodyCache, c.bodies),
+		commons:   make([]commonCache, c.commons),
 		cwd: sync.OnceValue(func() string {
 			dir, _ := os.Getwd()
 			return dir

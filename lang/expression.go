@@ -43,6 +43,9 @@ func (s scope) with(iterator string) scope {
 func (l *loader) compile(expr hclsyntax.Expression, s scope) *expression {
 	x := &compiler{loader: l, scope: s, out: &expression{}}
 	x.out.Expression = x.rewrite(expr)
+	if x.out.level == perInstance {
+		x.out.Expression = x.hoist(x.out.Expression)
+	}
 	return x.out
 }
 
@@ -59,66 +62,33 @@ func (x *compiler) rewrite(e hclsyntax.Expression) hclsyntax.Expression {
 	switch e := e.(type) {
 	case *hclsyntax.ScopeTraversalExpr:
 		return x.traversal(e)
-	case *hclsyntax.RelativeTraversalExpr:
-		e.Source = x.rewrite(e.Source)
-		x.checkAttributes(e.Source, e.Traversal)
-		return e
 	case *hclsyntax.IndexExpr:
-		e.Key = x.rewrite(e.Key)
 		if s, ok := e.Collection.(*hclsyntax.ScopeTraversalExpr); ok {
 			if ref := x.instanceIndex(e, s); ref != nil {
+				e.Key = x.rewrite(e.Key)
 				return ref
 			}
 		}
-		e.Collection = x.rewrite(e.Collection)
-		return e
-	case *hclsyntax.SplatExpr:
-		e.Source = x.rewrite(e.Source)
-		e.Each = x.rewrite(e.Each)
-		x.checkSplat(e)
+	case *hclsyntax.ForExpr:
+		x.forExpr(e)
 		return e
 	case *hclsyntax.FunctionCallExpr:
 		x.checkFunction(e)
-		x.rewriteAll(e.Args)
-	case *hclsyntax.TupleConsExpr:
-		x.rewriteAll(e.Exprs)
+	}
+	mapChildren(e, x.rewrite)
+	switch e := e.(type) {
+	case *hclsyntax.RelativeTraversalExpr:
+		x.checkAttributes(e.Source, e.Traversal)
+	case *hclsyntax.SplatExpr:
+		x.checkSplat(e)
 	case *hclsyntax.TemplateExpr:
-		x.rewriteAll(e.Parts)
-	case *hclsyntax.ConditionalExpr:
-		e.Condition = x.rewrite(e.Condition)
-		e.TrueResult = x.rewrite(e.TrueResult)
-		e.FalseResult = x.rewrite(e.FalseResult)
-	case *hclsyntax.ObjectConsExpr:
-		for i := range e.Items {
-			e.Items[i].KeyExpr = x.rewrite(e.Items[i].KeyExpr)
-			e.Items[i].ValueExpr = x.rewrite(e.Items[i].ValueExpr)
+		for i, part := range e.Parts {
+			if r, ok := part.(*ref); ok && r.target == toCountIndex && len(r.rest) == 0 {
+				e.Parts[i] = &countText{r}
+			}
 		}
-	case *hclsyntax.ObjectConsKeyExpr:
-		// A bare word is the key itself; a bare traversal is refused by hcl, in its words.
-		if _, bare := e.Wrapped.(*hclsyntax.ScopeTraversalExpr); !bare || e.ForceNonLiteral {
-			e.Wrapped = x.rewrite(e.Wrapped)
-		}
-	case *hclsyntax.ForExpr:
-		x.forExpr(e)
-	case *hclsyntax.BinaryOpExpr:
-		e.LHS = x.rewrite(e.LHS)
-		e.RHS = x.rewrite(e.RHS)
-	case *hclsyntax.UnaryOpExpr:
-		e.Val = x.rewrite(e.Val)
-	case *hclsyntax.ParenthesesExpr:
-		e.Expression = x.rewrite(e.Expression)
-	case *hclsyntax.TemplateWrapExpr:
-		e.Wrapped = x.rewrite(e.Wrapped)
-	case *hclsyntax.TemplateJoinExpr:
-		e.Tuple = x.rewrite(e.Tuple)
 	}
 	return e
-}
-
-func (x *compiler) rewriteAll(exprs []hclsyntax.Expression) {
-	for i := range exprs {
-		exprs[i] = x.rewrite(exprs[i])
-	}
 }
 
 func (x *compiler) forExpr(e *hclsyntax.ForExpr) {
@@ -135,7 +105,69 @@ func (x *compiler) forExpr(e *hclsyntax.ForExpr) {
 	x.locals = x.locals[:n]
 }
 
-// children calls visit for each direct subexpression of a compiled expression.
+// mapChildren replaces each direct subexpression of e by what replace makes of it.
+func mapChildren(e hclsyntax.Expression, replace func(hclsyntax.Expression) hclsyntax.Expression) {
+	all := func(exprs []hclsyntax.Expression) {
+		for i := range exprs {
+			exprs[i] = replace(exprs[i])
+		}
+	}
+	switch e := e.(type) {
+	case *hclsyntax.RelativeTraversalExpr:
+		e.Source = replace(e.Source)
+	case *instanceRef:
+		e.Key = replace(e.Key)
+	case *hclsyntax.IndexExpr:
+		e.Collection = replace(e.Collection)
+		e.Key = replace(e.Key)
+	case *hclsyntax.SplatExpr:
+		e.Source = replace(e.Source)
+		e.Each = replace(e.Each)
+	case *hclsyntax.FunctionCallExpr:
+		all(e.Args)
+	case *hclsyntax.TupleConsExpr:
+		all(e.Exprs)
+	case *hclsyntax.TemplateExpr:
+		all(e.Parts)
+	case *hclsyntax.ConditionalExpr:
+		e.Condition = replace(e.Condition)
+		e.TrueResult = replace(e.TrueResult)
+		e.FalseResult = replace(e.FalseResult)
+	case *hclsyntax.ObjectConsExpr:
+		for i := range e.Items {
+			e.Items[i].KeyExpr = replace(e.Items[i].KeyExpr)
+			e.Items[i].ValueExpr = replace(e.Items[i].ValueExpr)
+		}
+	case *hclsyntax.ObjectConsKeyExpr:
+		// A bare word is the key itself; a bare traversal is refused by hcl, in its words.
+		if _, bare := e.Wrapped.(*hclsyntax.ScopeTraversalExpr); !bare || e.ForceNonLiteral {
+			e.Wrapped = replace(e.Wrapped)
+		}
+	case *hclsyntax.ForExpr:
+		e.CollExpr = replace(e.CollExpr)
+		if e.KeyExpr != nil {
+			e.KeyExpr = replace(e.KeyExpr)
+		}
+		e.ValExpr = replace(e.ValExpr)
+		if e.CondExpr != nil {
+			e.CondExpr = replace(e.CondExpr)
+		}
+	case *hclsyntax.BinaryOpExpr:
+		e.LHS = replace(e.LHS)
+		e.RHS = replace(e.RHS)
+	case *hclsyntax.UnaryOpExpr:
+		e.Val = replace(e.Val)
+	case *hclsyntax.ParenthesesExpr:
+		e.Expression = replace(e.Expression)
+	case *hclsyntax.TemplateWrapExpr:
+		e.Wrapped = replace(e.Wrapped)
+	case *hclsyntax.TemplateJoinExpr:
+		e.Tuple = replace(e.Tuple)
+	}
+}
+
+// children calls visit for each direct subexpression of a compiled expression,
+// which it does not change: it may be called while others evaluate it.
 func children(e hclsyntax.Expression, visit func(hclsyntax.Expression)) {
 	all := func(exprs []hclsyntax.Expression) {
 		for _, c := range exprs {
@@ -145,6 +177,8 @@ func children(e hclsyntax.Expression, visit func(hclsyntax.Expression)) {
 	switch e := e.(type) {
 	case *hclsyntax.RelativeTraversalExpr:
 		visit(e.Source)
+	case *common:
+		visit(e.Expression)
 	case *instanceRef:
 		visit(e.Key)
 	case *hclsyntax.IndexExpr:

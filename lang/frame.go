@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -21,6 +22,8 @@ type frame struct {
 	deps     []dep
 	ctx      *hcl.EvalContext
 	iterated []iteration // of the dynamic blocks around
+
+	indexText cty.Value // index as a string, once it was needed
 }
 
 // dep is a dependency on one instance of a block, or on all of them.
@@ -43,13 +46,43 @@ const frameName = "\x00frame"
 
 var frameType = cty.Capsule("frame", reflect.TypeFor[frame]())
 
+var (
+	anyNumber = cty.UnknownVal(cty.Number)
+	anyString = cty.UnknownVal(cty.String)
+)
+
 func (e *Evaluator) frame(owner *Resource) *frame {
-	f := &frame{e: e, owner: owner, index: cty.UnknownVal(cty.Number), eachKey: cty.UnknownVal(cty.String), eachVal: cty.DynamicVal}
+	f := &frame{}
 	f.ctx = &hcl.EvalContext{
 		Variables: map[string]cty.Value{frameName: cty.CapsuleVal(frameType, f)},
-		Functions: e.functions,
 	}
+	f.reset(e, owner)
 	return f
+}
+
+func (f *frame) reset(e *Evaluator, owner *Resource) {
+	f.e, f.owner = e, owner
+	f.index, f.eachKey, f.eachVal = anyNumber, anyString, cty.DynamicVal
+	f.deps, f.iterated, f.indexText = f.deps[:0], nil, cty.NilVal
+	f.ctx.Functions = e.functions
+}
+
+// frames are those of instances that were decoded without diagnostics, which
+// could refer to them.
+var frames sync.Pool
+
+func (e *Evaluator) pooledFrame(owner *Resource) *frame {
+	f, ok := frames.Get().(*frame)
+	if !ok {
+		return e.frame(owner)
+	}
+	f.reset(e, owner)
+	return f
+}
+
+func (f *frame) release() {
+	f.e, f.owner = nil, nil
+	frames.Put(f)
 }
 
 func frameOf(ctx *hcl.EvalContext) *frame {

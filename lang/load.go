@@ -62,6 +62,7 @@ type loaded struct {
 	locals    []*Local    // by index
 	byAddress map[string]*Resource
 	bodies    int // number of cache slots for bodies
+	commons   int // … for common parts of expressions
 }
 
 // loader is the state of one Load.

@@ -82,10 +82,10 @@ func (a attrs) object(ty cty.Type) cty.Value {
 	return cty.ObjectVal(a.slow)
 }
 
-// listOf makes a list of values that all have exactly the type elem.
-func listOf(elem cty.Type, vals []cty.Value) cty.Value {
+// listOf makes a list of type ty of values that all have exactly its element type.
+func listOf(ty cty.Type, vals []cty.Value) cty.Value {
 	if len(vals) == 0 {
-		return cty.ListValEmpty(elem)
+		return cty.ListValEmpty(ty.ElementType())
 	}
 	if !layoutKnown {
 		return cty.ListVal(vals)
@@ -94,5 +94,5 @@ func listOf(elem cty.Type, vals []cty.Value) cty.Value {
 	for i, v := range vals {
 		elems[i] = raw(v)
 	}
-	return fromRaw(cty.List(elem), elems)
+	return fromRaw(ty, elems)
 }

@@ -176,6 +176,8 @@ func unwrap(e hclsyntax.Expression) hclsyntax.Expression {
 			e = w.Expression
 		case *hclsyntax.TemplateWrapExpr:
 			e = w.Wrapped
+		case *common:
+			e = w.Expression
 		default:
 			return e
 		}

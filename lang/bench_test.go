@@ -1,0 +1,188 @@
+package lang
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/zclconf/go-cty/cty"
+)
+
+// Shapes of OPENTOFU's measurements (docs/adr): what an evaluation of N instances costs.
+var shapes = []struct {
+	name string
+	text func(n int) string
+}{
+	{"count", func(n int) string {
+		return fmt.Sprintf(`pod "p" {
+  count    = %d
+  replicas = 2
+  labels   = { app = "p", index = tostring(count.index) }
+  container "main" {
+    image = "docker.io/library/nginx:1.27"
+    args  = ["-g", "daemon off;"]
+    env   = { MODE = "prod", NAME = "p-${count.index}" }
+    port "http" {
+      container = 80
+    }
+  }
+}`, n)
+	}},
+	{"count-const", func(n int) string {
+		return fmt.Sprintf(`pod "p" {
+  count = %d
+  container "main" {
+    image = "docker.io/library/nginx:1.27"
+  }
+}`, n)
+	}},
+	{"for_each", func(n int) string {
+		return fmt.Sprintf(`locals {
+  all = { for i in range(%d) : "k${i}" => { name = "n${i}", replicas = i %% 3 } }
+}
+pod "p" {
+  for_each = local.all
+  replicas = each.value.replicas
+  container "main" {
+    image = "docker.io/library/${each.value.name}:1"
+    env   = { KEY = each.key }
+  }
+}`, n)
+	}},
+	{"pair", func(n int) string {
+		return fmt.Sprintf(`config "c" {
+  count = %d
+  files = { "a.txt" = "text ${count.index}" }
+}
+pod "p" {
+  count = %d
+  container "main" {
+    image = "docker.io/library/nginx:1"
+    env   = { VERSION = config.c[count.index].version }
+    mount "/etc/c" {
+      config = config.c[count.index]
+    }
+  }
+}`, n/2, n/2)
+	}},
+	{"chain", func(n int) string {
+		var b strings.Builder
+		b.WriteString("config \"c0\" {\n  files = { a = \"0\" }\n}\n")
+		for i := 1; i < n; i++ {
+			fmt.Fprintf(&b, "config \"c%d\" {\n  files = { a = config.c%d.version }\n}\n", i, i-1)
+		}
+		return b.String()
+	}},
+	{"all", func(n int) string {
+		return fmt.Sprintf(`config "c" {
+  count = %d
+  files = { "a.txt" = "text ${count.index}" }
+}
+pod "p" {
+  count = %d
+  container "main" {
+    image = "docker.io/library/nginx:1"
+    args  = [config.c[count.index].version, tostring(length(config.c))]
+  }
+}`, n/2, n/2)
+	}},
+}
+
+// evaluate is what a plan does with a configuration, without planning.
+func evaluate(tb testing.TB, c *Config) int {
+	e, diags := NewEvaluator(c, Inputs{})
+	if diags.HasErrors() {
+		tb.Fatal(diags)
+	}
+	version := cty.UnknownVal(cty.String)
+	n := 0
+	for _, r := range e.Order() {
+		keys, diags := e.Expand(r)
+		if diags.HasErrors() {
+			tb.Fatal(diags)
+		}
+		for _, key := range keys {
+			inst, diags := e.Decode(r, key)
+			if diags.HasErrors() {
+				tb.Fatal(diags)
+			}
+			v := inst.Config
+			if r.Kind == "config" {
+				v = cty.ObjectVal(map[string]cty.Value{"files": v.GetAttr("files"), "version": version})
+			}
+			e.Set(inst.Address, v)
+			n++
+		}
+	}
+	return n
+}
+
+// BenchmarkEvaluate reports ns and bytes per instance for Order, Expand, Decode and Set of all.
+func BenchmarkEvaluate(b *testing.B) {
+	for _, shape := range shapes {
+		for _, n := range []int{1_000, 10_000, 100_000} {
+			b.Run(fmt.Sprintf("%s/%d", shape.name, n), func(b *testing.B) {
+				c, diags := loadText(b, shape.text(n))
+				if diags.HasErrors() {
+					b.Fatal(diags)
+				}
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				instances := 0
+				for b.Loop() {
+					instances += evaluate(b, c)
+				}
+				runtime.ReadMemStats(&after)
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(instances), "ns/instance")
+				b.ReportMetric(float64(after.TotalAlloc-before.TotalAlloc)/float64(instances), "B/instance")
+			})
+		}
+	}
+}
+
+// BenchmarkLoad reports ns per block for parsing and checking a chain of blocks.
+func BenchmarkLoad(b *testing.B) {
+	for _, n := range []int{1_000, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			src := shapes[4].text(n)
+			for b.Loop() {
+				if _, diags := loadText(b, src); diags.HasErrors() {
+					b.Fatal(diags)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/block")
+		})
+	}
+}
+
+// TestMemoryOfManyInstances holds what DESIGN promises: 100,000 evaluated instances stay well under 500 MB.
+func TestMemoryOfManyInstances(t *testing.T) {
+	if testing.Short() {
+		t.Skip("evaluates 100,000 instances")
+	}
+	c, diags := loadText(t, shapes[0].text(100_000))
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	e, _ := NewEvaluator(c, Inputs{})
+	r := e.Order()[0]
+	keys, _ := e.Expand(r)
+	for _, key := range keys {
+		inst, _ := e.Decode(r, key)
+		e.Set(inst.Address, inst.Config)
+	}
+	used := heap() - before
+	runtime.KeepAlive(e)
+	t.Logf("%d MB for 100,000 instances", used>>20)
+	if used > 450<<20 {
+		t.Errorf("100,000 instances hold %d MB", used>>20)
+	}
+}

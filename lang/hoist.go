@@ -1,0 +1,211 @@
+package lang
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+)
+
+// Within an expression that differs between instances, the parts that do not are
+// evaluated once as well: with
+//
+//	args = [config.c[count.index].version, join(",", config.c[*].version)]
+//
+// each of N instances would otherwise go through all N configs.
+
+// common is such a part. It stands for the expression that it embeds.
+type common struct {
+	hclsyntax.Expression
+	slot int
+	x    *expression // what it reaches
+}
+
+// Value implements hclsyntax.Expression.
+func (c *common) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	f := frameOf(ctx)
+	s := &f.e.commons[c.slot]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.valid || !f.e.unchanged(c.x.reach, s.seen) {
+		s.seen = f.e.generations(c.x.reach, s.seen)
+		own := f.e.frame(nil)
+		s.value, s.diags = c.Expression.Value(own.ctx)
+		s.diags = own.explain(s.diags)
+		s.deps, s.valid = shared(own.deps), true
+	}
+	f.deps = append(f.deps, s.deps...)
+	return s.value, s.diags
+}
+
+type commonCache struct {
+	mu    sync.Mutex
+	valid bool
+	seen  []uint64
+	value cty.Value
+	diags hcl.Diagnostics
+	deps  []dep
+}
+
+// hoist replaces the largest parts of e that are worth keeping and the same for
+// all instances.
+func (x *compiler) hoist(e hclsyntax.Expression) hclsyntax.Expression {
+	switch e.(type) {
+	case *hclsyntax.FunctionCallExpr, *hclsyntax.ForExpr, *hclsyntax.SplatExpr:
+		if !varies(e, nil) {
+			sub := &expression{Expression: e}
+			collect(e, sub)
+			x.exprs = append(x.exprs, sub)
+			x.config.commons++
+			return &common{Expression: e, slot: x.config.commons - 1, x: sub}
+		}
+	}
+	mapChildren(e, x.hoist)
+	return e
+}
+
+// varies reports whether e depends on the instance, or on variables of a for
+// expression, splat or dynamic block around it; bound are those within.
+func varies(e hclsyntax.Expression, bound []string) bool {
+	switch r := e.(type) {
+	case *ref:
+		return r.target == toCountIndex || r.target == toEachKey || r.target == toEachValue
+	case *countText:
+		return true
+	case *hclsyntax.ScopeTraversalExpr:
+		return !slices.Contains(bound, r.Traversal.RootName())
+	case *hclsyntax.AnonSymbolExpr:
+		return !slices.Contains(bound, anonymous)
+	case *hclsyntax.ForExpr:
+		inner := append(bound[:len(bound):len(bound)], r.KeyVar, r.ValVar)
+		return varies(r.CollExpr, bound) || r.KeyExpr != nil && varies(r.KeyExpr, inner) ||
+			varies(r.ValExpr, inner) || r.CondExpr != nil && varies(r.CondExpr, inner)
+	case *hclsyntax.SplatExpr:
+		return varies(r.Source, bound) || varies(r.Each, append(bound[:len(bound):len(bound)], anonymous))
+	}
+	found := false
+	children(e, func(c hclsyntax.Expression) { found = found || varies(c, bound) })
+	return found
+}
+
+// anonymous names the item of a splat among bound variables.
+const anonymous = "*"
+
+// collect notes what e refers to.
+func collect(e hclsyntax.Expression, into *expression) {
+	switch r := e.(type) {
+	case *ref:
+		if r.local != nil && !slices.Contains(into.locals, r.local) {
+			into.locals = append(into.locals, r.local)
+		}
+		if r.resource != nil && !slices.Contains(into.blocks, r.resource) {
+			into.blocks = append(into.blocks, r.resource)
+		}
+	case *instanceRef:
+		if !slices.Contains(into.blocks, r.resource) {
+			into.blocks = append(into.blocks, r.resource)
+		}
+	}
+	children(e, func(c hclsyntax.Expression) { collect(c, into) })
+}
+
+// countText is count.index in a template: the text of the number, made once per instance.
+type countText struct {
+	*ref
+}
+
+// Value implements hclsyntax.Expression.
+func (c *countText) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	f := frameOf(ctx)
+	if f.indexText == cty.NilVal {
+		if !f.index.IsKnown() {
+			return cty.UnknownVal(cty.String).RefineNotNull(), nil
+		}
+		f.indexText = cty.StringVal(numberText(f.index))
+	}
+	return f.indexText, nil
+}
+
+// literal evaluates an object or tuple that is written out straight to the map
+// or list of simple values that an argument needs: half the cost of first making
+// an object and its type. It returns false where the general way must report an
+// error or knows better.
+func (f *frame) literal(e hclsyntax.Expression, ty cty.Type, ctx *hcl.EvalContext) (cty.Value, bool) {
+	if !layoutKnown || !ty.IsCollectionType() || !ty.ElementType().IsPrimitiveType() {
+		return cty.NilVal, false
+	}
+	elem := ty.ElementType()
+	n := len(f.deps)
+	switch x := e.(type) {
+	case *hclsyntax.ObjectConsExpr:
+		if !ty.IsMapType() || len(x.Items) == 0 {
+			return cty.NilVal, false
+		}
+		vals := make(map[string]any, len(x.Items))
+		for _, item := range x.Items {
+			key, ok := literalKey(item.KeyExpr)
+			if _, twice := vals[key]; !ok || twice {
+				f.deps = f.deps[:n]
+				return cty.NilVal, false
+			}
+			v, ok := element(item.ValueExpr, elem, ctx)
+			if !ok {
+				f.deps = f.deps[:n]
+				return cty.NilVal, false
+			}
+			vals[key] = raw(v)
+		}
+		return fromRaw(ty, vals), true
+	case *hclsyntax.TupleConsExpr:
+		if !ty.IsListType() || len(x.Exprs) == 0 {
+			return cty.NilVal, false
+		}
+		vals := make([]any, len(x.Exprs))
+		for i, item := range x.Exprs {
+			v, ok := element(item, elem, ctx)
+			if !ok {
+				f.deps = f.deps[:n]
+				return cty.NilVal, false
+			}
+			vals[i] = raw(v)
+		}
+		return fromRaw(ty, vals), true
+	}
+	return cty.NilVal, false
+}
+
+func element(e hclsyntax.Expression, ty cty.Type, ctx *hcl.EvalContext) (cty.Value, bool) {
+	v, diags := e.Value(ctx)
+	if len(diags) > 0 {
+		return v, false
+	}
+	if v.Type() != ty {
+		var err error
+		if v, err = convert.Convert(v, ty); err != nil {
+			return v, false
+		}
+	}
+	return v, true
+}
+
+// literalKey is the key of an object's item, if it is a plain word or text.
+func literalKey(e hclsyntax.Expression) (string, bool) {
+	k, ok := e.(*hclsyntax.ObjectConsKeyExpr)
+	if !ok || k.ForceNonLiteral {
+		return "", false
+	}
+	switch w := k.Wrapped.(type) {
+	case *hclsyntax.ScopeTraversalExpr:
+		return cty.NormalizeString(w.Traversal.RootName()), len(w.Traversal) == 1
+	case *hclsyntax.TemplateExpr:
+		if len(w.Parts) == 1 {
+			if lit, ok := w.Parts[0].(*hclsyntax.LiteralValueExpr); ok && lit.Val.Type() == cty.String {
+				return lit.Val.AsString(), true
+			}
+		}
+	}
+	return "", false
+}
