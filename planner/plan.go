@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/stowage-iac/stowage/image"
 	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/providers"
 	"github.com/stowage-iac/stowage/scheduler"
@@ -115,7 +116,8 @@ type Transfer struct {
 	// Pods are the addresses of the changes that need it.
 	Pods []string
 
-	source string // address of the instance that holds the content
+	source string       // address of the instance that holds the content
+	img    *image.Image // opened while planning; nil in an opened plan
 }
 
 // PodPlacement says where each replica of a pod runs.

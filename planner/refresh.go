@@ -319,4 +319,3 @@ type silent struct{}
 func (silent) Start(Operation)          {}
 func (silent) Update(Operation, string) {}
 func (silent) Done(Operation, bool)     {}
-

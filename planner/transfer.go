@@ -104,7 +104,7 @@ func (t *transferPlan) need(ctx context.Context, c *Change, ref, node string) {
 	}
 	t.at[key] = len(t.plan.Transfers)
 	t.plan.Transfers = append(t.plan.Transfers, Transfer{
-		Image: src.name, Ref: ref, Node: node, Pods: []string{c.Address}, source: src.address,
+		Image: src.name, Ref: ref, Node: node, Pods: []string{c.Address}, source: src.address, img: src.img,
 	})
 }
 

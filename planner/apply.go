@@ -1,0 +1,292 @@
+package planner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/stowage-iac/stowage/image"
+	"github.com/stowage-iac/stowage/lang"
+	"github.com/stowage-iac/stowage/providers"
+	"github.com/stowage-iac/stowage/state"
+)
+
+// Journal records an apply's steps; *state.Journal implements it. What was recorded
+// is on disk when a method returns.
+type Journal interface {
+	Begin(address, action string) error
+	Done(address string, result *state.Instance) error
+	Fail(address string) error
+	SetOutputs(outputs map[string]*state.Output) error
+	SetClusterID(id string) error
+	Close(ctx context.Context) (*state.State, error)
+}
+
+// ApplyInput is what Apply needs besides the plan.
+type ApplyInput struct {
+	Config *lang.Config // nil for a destroy plan
+	Inputs lang.Inputs
+	// State that the plan was made from.
+	State   *state.State
+	Kinds   map[string]providers.Kind
+	Journal Journal
+	Fleet   *Fleet
+	// Hard, when it ends, ends running steps, too. The context of Apply only keeps
+	// new ones from starting. nil: running steps always finish.
+	Hard context.Context
+	// Parallelism is how many steps run at once, default 10.
+	Parallelism int
+	Progress    Progress // may be nil
+	BaseDir     string   // default Config.Dir
+	Resolve     func(ref string) (string, error)
+	// Stowaged finds the agent's binary for a GOARCH; default StowagedBeside.
+	Stowaged func(arch string) (string, error)
+	// Push sends an image; default Fleet.Push.
+	Push func(ctx context.Context, node string, img *image.Image, o image.PushOptions) error
+}
+
+// Result is what an apply did.
+type Result struct {
+	Added, Changed, Destroyed int
+	// Done, Failed and NotDone are the titles of steps ("create pod.web"), in the
+	// plan's order; NotDone are those that a failure or a cancellation kept from starting.
+	Done, Failed, NotDone []string
+	Outputs               map[string]cty.Value
+	Cancelled             bool
+	State                 *state.State // as written at the end; nil when that failed
+}
+
+const defaultParallelism = 10
+
+// Apply executes the plan's graph, and nothing else. A step that fails stops only
+// what needs it. Every finished step is in the journal, on disk, before a step
+// that needs it starts; at the end the journal becomes the new state.
+func Apply(ctx context.Context, p *Plan, in ApplyInput) (Result, hcl.Diagnostics) {
+	x, diags := newExecutor(p, in)
+	if diags.HasErrors() {
+		return Result{}, append(diags, closeJournal(ctx, in.Journal, nil)...)
+	}
+	if err := x.begin(); err != nil {
+		return Result{}, append(journalFailed(err), closeJournal(ctx, in.Journal, nil)...)
+	}
+	x.run(ctx)
+	diags = append(diags, x.finish()...)
+	result := x.result()
+	diags = append(diags, closeJournal(ctx, in.Journal, &result)...)
+	return result, diags
+}
+
+func closeJournal(ctx context.Context, j Journal, result *Result) hcl.Diagnostics {
+	s, err := j.Close(context.WithoutCancel(ctx))
+	if err != nil {
+		return hcl.Diagnostics{errorf(nil, "State not written", fmt.Sprintf(
+			"%s. What was done is in the journal, and the next command goes on from it.", sentence(err)))}
+	}
+	if result != nil {
+		result.State = s
+	}
+	return nil
+}
+
+func journalFailed(err error) hcl.Diagnostics {
+	return hcl.Diagnostics{errorf(nil, "Journal not written", fmt.Sprintf(
+		"%s. No further step was started, because what it did could not be recorded.", sentence(err)))}
+}
+
+func newExecutor(p *Plan, in ApplyInput) (*executor, hcl.Diagnostics) {
+	if in.Parallelism <= 0 {
+		in.Parallelism = defaultParallelism
+	}
+	if in.Progress == nil {
+		in.Progress = silent{}
+	}
+	if in.Hard == nil {
+		in.Hard = context.Background()
+	}
+	if in.BaseDir == "" && in.Config != nil {
+		in.BaseDir = in.Config.Dir
+	}
+	if in.Stowaged == nil {
+		in.Stowaged = StowagedBeside
+	}
+	if in.Push == nil && in.Fleet != nil {
+		in.Push = in.Fleet.Push
+	}
+	x := &executor{
+		ApplyInput: in, plan: p, kinds: newKinds(in.Kinds), changes: make(map[string]*Change, len(p.Changes)),
+		values: map[string]cty.Value{}, clusterID: in.State.ClusterID, hashKey: in.State.HashKey,
+	}
+	if len(p.hashKey) > 0 {
+		x.hashKey = p.hashKey
+	}
+	for _, c := range p.Changes {
+		x.changes[c.Address] = c
+		if x.kinds[c.Kind] == nil {
+			return nil, hcl.Diagnostics{errorf(nil, "Unknown kind in the plan", fmt.Sprintf("%s has the kind %q, which this version of Stowage does not have.", c.Address, c.Kind))}
+		}
+	}
+	x.topology()
+	diags := x.evaluator()
+	return x, diags
+}
+
+// evaluator prepares the evaluation of what was not known when the plan was made.
+func (x *executor) evaluator() hcl.Diagnostics {
+	x.ev = x.plan.ev
+	if x.ev == nil && x.needsEvaluation() {
+		if x.Config == nil {
+			return hcl.Diagnostics{errorf(nil, "Configuration missing", "The plan has values that are known only after apply, and no configuration was given to evaluate them with.")}
+		}
+		ev, diags := lang.NewEvaluator(x.Config, x.Inputs)
+		if diags.HasErrors() {
+			return diags
+		}
+		x.ev = ev
+		for _, r := range ev.Order() {
+			keys, diags := ev.Expand(r)
+			if diags.HasErrors() {
+				return diags
+			}
+			for _, key := range keys {
+				address := lang.InstanceAddress(r.Address(), key)
+				if v, ok := x.value(address); ok {
+					ev.Set(address, v)
+				}
+			}
+		}
+	}
+	if x.ev != nil {
+		x.sources = make(map[string]*lang.Resource, len(x.ev.Order()))
+		for _, r := range x.ev.Order() {
+			x.sources[r.Address()] = r
+		}
+	}
+	return nil
+}
+
+func (x *executor) needsEvaluation() bool {
+	for _, c := range x.plan.Changes {
+		if !c.Settled && c.Action != NoOp && c.Action != Delete {
+			return true
+		}
+	}
+	for _, o := range x.plan.Outputs {
+		if o.Action != Delete && !o.After.IsWhollyKnown() {
+			return true
+		}
+	}
+	return false
+}
+
+// begin names the cluster before its first node is made.
+func (x *executor) begin() error {
+	if x.clusterID == "" && x.hasStep(func(k *kindInfo, s Step) bool { return k.carrier != nil && s.Kind == StepApply }) {
+		x.clusterID = newID()
+		if err := x.Journal.SetClusterID(x.clusterID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (x *executor) hasStep(f func(*kindInfo, Step) bool) bool {
+	for _, s := range x.plan.Steps {
+		if (s.Kind == StepApply || s.Kind == StepDelete) && f(x.kinds[x.plan.Changes[s.Index].Kind], s) {
+			return true
+		}
+	}
+	return false
+}
+
+// finish records what is true beyond the steps: refreshed values, outputs, the end
+// of the cluster. It returns the diagnostics of the whole run.
+func (x *executor) finish() hcl.Diagnostics {
+	diags := x.diags
+	if x.broken != nil {
+		return append(diags, journalFailed(x.broken)...)
+	}
+	if err := x.recordRefreshed(); err != nil {
+		return append(diags, journalFailed(err)...)
+	}
+	d, err := x.recordOutputs()
+	diags = append(diags, d...)
+	if err == nil && x.clusterID != "" && x.lastNodeGone() {
+		err = x.Journal.SetClusterID("")
+	}
+	if err != nil {
+		diags = append(diags, journalFailed(err)...)
+	}
+	return diags
+}
+
+func (x *executor) lastNodeGone() bool {
+	gone := false
+	for i, s := range x.plan.Steps {
+		if s.Kind != StepDelete || x.kinds[x.plan.Changes[s.Index].Kind].carrier == nil {
+			continue
+		}
+		if x.states[i] != stepDone {
+			return false
+		}
+		gone = true
+	}
+	return gone && len(x.specs) == 0
+}
+
+// result counts and lists.
+func (x *executor) result() Result {
+	r := Result{Cancelled: x.cancelled, Outputs: x.outputs}
+	for i, s := range x.plan.Steps {
+		if s.Kind == StepJoin {
+			continue
+		}
+		title := stepTitle(x.plan, s)
+		switch x.states[i] {
+		case stepDone:
+			r.Done = append(r.Done, title)
+		case stepFailed:
+			r.Failed = append(r.Failed, title)
+			continue
+		default:
+			r.NotDone = append(r.NotDone, title)
+			continue
+		}
+		switch {
+		case s.Kind == StepDelete:
+			r.Destroyed++
+		case s.Kind == StepApply && x.plan.Changes[s.Index].Action == Update:
+			r.Changed++
+		case s.Kind == StepApply:
+			r.Added++
+		}
+	}
+	return r
+}
+
+// StowagedEnv names the environment variable with the directory of the agent's builds.
+const StowagedEnv = "STOWAGE_STOWAGED_DIR"
+
+// StowagedBeside finds the agent's build for a GOARCH, stowaged-linux-ARCH, in the
+// directory that STOWAGE_STOWAGED_DIR names, or beside the running executable.
+func StowagedBeside(arch string) (string, error) {
+	dir := os.Getenv(StowagedEnv)
+	if dir == "" {
+		exe, err := executable()
+		if err != nil {
+			return "", fmt.Errorf("the agent's build for linux/%s cannot be looked for: %w; set %s to its directory", arch, err, StowagedEnv)
+		}
+		dir = exe
+	}
+	path := dir + string(os.PathSeparator) + "stowaged-linux-" + arch
+	if _, err := os.Stat(path); err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return "", fmt.Errorf("there is no build of the agent for linux/%s: %s does not exist; run `make build`, or set %s to the directory that holds it", arch, path, StowagedEnv)
+		}
+		return "", err
+	}
+	return path, nil
+}

@@ -1,0 +1,379 @@
+package planner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/stowage-iac/stowage/image"
+	"github.com/stowage-iac/stowage/lang"
+	"github.com/stowage-iac/stowage/providers"
+	"github.com/stowage-iac/stowage/ssh"
+	"github.com/stowage-iac/stowage/state"
+)
+
+// make creates or updates an instance.
+func (x *executor) make(op Operation, c *Change) (ok bool, diags hcl.Diagnostics, fatal error) {
+	k := x.kinds[c.Kind]
+	prior := c.Before
+	if c.Action != Update {
+		prior = k.codec.null
+	}
+	planned, diags := x.planned(k, c, prior)
+	if diags.HasErrors() {
+		return false, diags, nil
+	}
+	if k.carrier != nil && c.Action != Update {
+		// A host on which something was installed must be found again, whatever happens next.
+		inst, err := k.partial(c, planned)
+		if err != nil {
+			return false, append(diags, x.problem(c, "Not recorded", sentence(err)+".")), nil
+		}
+		if err := x.Journal.Done(c.Address, inst); err != nil {
+			return false, diags, err
+		}
+	}
+	if err := x.Journal.Begin(c.Address, string(c.Action)); err != nil {
+		return false, diags, err
+	}
+	resp := x.call(op, k, c, providers.ApplyRequest{Prior: prior, Planned: planned, Placement: c.Placement})
+	diags = append(diags, x.located(c, resp.Diags)...)
+	if diags.HasErrors() {
+		return false, diags, x.recordFailure(k, c, resp.Value)
+	}
+	if path, ok := x.consistent(k, c, planned, resp.Value); !ok {
+		diags = append(diags, x.problem(c, "Inconsistent result", fmt.Sprintf(
+			"The kind %q planned a value for %s and applied another%s. This is a mistake in Stowage; please report it. What is there now was recorded.", k.Name(), c.Address, at(path))))
+	}
+	inst, err := k.record(c, k.markSensitive(resp.Value))
+	if err != nil {
+		return false, append(diags, x.problem(c, "Not recorded", sentence(err)+".")), x.Journal.Fail(c.Address)
+	}
+	if err := x.Journal.Done(c.Address, inst); err != nil {
+		return false, diags, err
+	}
+	x.set(c.Address, k.markSensitive(resp.Value))
+	return !diags.HasErrors(), diags, nil
+}
+
+func at(path string) string {
+	if path == "" {
+		return ""
+	}
+	return " (at " + path + ")"
+}
+
+// recordFailure keeps what is there of an instance whose apply failed.
+func (x *executor) recordFailure(k *kindInfo, c *Change, now cty.Value) error {
+	if providers.IsNull(now) {
+		return x.Journal.Fail(c.Address)
+	}
+	inst, err := k.partial(c, k.markSensitive(now))
+	if err != nil {
+		return x.Journal.Fail(c.Address)
+	}
+	return x.Journal.Done(c.Address, inst)
+}
+
+// remove deletes the prior object of an instance.
+func (x *executor) remove(op Operation, c *Change) (ok bool, diags hcl.Diagnostics, fatal error) {
+	k := x.kinds[c.Kind]
+	before := c.Before
+	if before == cty.NilVal || before.IsNull() {
+		before = k.empty()
+	}
+	if err := x.Journal.Begin(c.Address, string(Delete)); err != nil {
+		return false, nil, err
+	}
+	resp := x.call(op, k, c, providers.ApplyRequest{Prior: before, Planned: k.codec.null})
+	diags = x.located(c, resp.Diags)
+	if diags.HasErrors() {
+		return false, diags, x.recordRemaining(k, c, before, resp.Value)
+	}
+	if c.CreateFirst {
+		if inst := x.applied(k, c); inst != nil {
+			return true, diags, x.Journal.Done(c.Address, inst)
+		}
+	}
+	if err := x.Journal.Done(c.Address, nil); err != nil {
+		return false, diags, err
+	}
+	return true, diags, nil
+}
+
+// recordRemaining keeps what is left of an instance whose deletion failed; it was
+// recorded before, unless it is an orphan of the cluster.
+func (x *executor) recordRemaining(k *kindInfo, c *Change, before, now cty.Value) error {
+	if c.CreateFirst || x.State.Instances[c.Address] == nil {
+		return x.Journal.Fail(c.Address)
+	}
+	if providers.IsNull(now) {
+		now = before
+	}
+	return x.recordFailure(k, c, now)
+}
+
+func (x *executor) applied(k *kindInfo, c *Change) *state.Instance {
+	v, ok := x.value(c.Address)
+	if !ok {
+		return nil
+	}
+	inst, err := k.record(c, v)
+	if err != nil {
+		return nil
+	}
+	return inst
+}
+
+// planned is what is to be applied: what the plan says, with what has become known.
+func (x *executor) planned(k *kindInfo, c *Change, prior cty.Value) (cty.Value, hcl.Diagnostics) {
+	if c.Settled {
+		return c.After, nil
+	}
+	block, _ := splitAddress(c.Address)
+	r := x.sources[block]
+	key, found := x.key(r, c.Address)
+	if !found {
+		return cty.NilVal, hcl.Diagnostics{x.problem(c, "Configuration changed since the plan", fmt.Sprintf("%s is not in the configuration that was given for the apply.", c.Address))}
+	}
+	inst, diags := x.ev.Decode(r, key)
+	if diags.HasErrors() {
+		return cty.NilVal, diags
+	}
+	config := inst.Config
+	if len(c.ignore) > 0 {
+		config = ignoreChanges(k.schema, config, prior, c.ignore)
+	}
+	resp, err := plan(k, providers.PlanRequest{
+		Address: c.Address, Prior: prior, Config: config, HashKey: x.hashKey, BaseDir: x.BaseDir, Resolve: x.Resolve,
+	})
+	diags = append(diags, x.located(c, resp.Diags)...)
+	if err != nil {
+		diags = append(diags, x.problem(c, "Mistake in Stowage", fmt.Sprintf("Planning %s failed: %s", c.Address, err)))
+	}
+	if diags.HasErrors() {
+		return cty.NilVal, diags
+	}
+	now := k.markSensitive(resp.Planned)
+	if path, ok := agrees(c.After, now, ""); !ok {
+		return cty.NilVal, append(diags, x.problem(c, "Inconsistent plan", fmt.Sprintf(
+			"What %s refers to has become known, and %s is now different from what was planned%s. Nothing was done to it. Plan again.", c.Address, orIt(path), at(path))))
+	}
+	return now, diags
+}
+
+func orIt(path string) string {
+	if path == "" {
+		return "it"
+	}
+	return path
+}
+
+// key finds the instance's key in its block.
+func (x *executor) key(r *lang.Resource, address string) (cty.Value, bool) {
+	if r == nil {
+		return cty.NilVal, false
+	}
+	keys, diags := x.ev.Expand(r)
+	if diags.HasErrors() {
+		return cty.NilVal, false
+	}
+	_, text := splitAddress(address)
+	if n, ok := number(text); ok && n < len(keys) && keys[n] != cty.NilVal && lang.InstanceAddress(r.Address(), keys[n]) == address {
+		return keys[n], true
+	}
+	for _, key := range keys {
+		if lang.InstanceAddress(r.Address(), key) == address {
+			return key, true
+		}
+	}
+	return cty.NilVal, false
+}
+
+// call has the kind apply, within its time and surviving its mistakes.
+func (x *executor) call(op Operation, k *kindInfo, c *Change, req providers.ApplyRequest) (resp providers.ApplyResponse) {
+	ctx := x.Hard
+	if c.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, c.Timeout, fmt.Errorf("it took longer than the %s of its timeouts block", c.Timeout))
+		defer cancel()
+	}
+	req.Address, req.HashKey, req.BaseDir = c.Address, x.hashKey, x.BaseDir
+	req.Env = x.env(k, c, req)
+	req.Progress = func(clause string) { x.Progress.Update(op, clause) }
+	var err error
+	func() {
+		defer recovered(&err)
+		resp = k.Apply(ctx, req)
+	}()
+	switch {
+	case err != nil:
+		resp.Value = cty.NilVal
+		resp.Diags = append(resp.Diags, x.problem(c, "Mistake in Stowage", fmt.Sprintf("Applying %s failed: %s", c.Address, err)))
+	case resp.Value == cty.NilVal && !resp.Diags.HasErrors():
+		resp.Diags = append(resp.Diags, x.problem(c, "Mistake in Stowage", fmt.Sprintf("Applying %s gave no value; please report this.", c.Address)))
+	case resp.Diags.HasErrors() && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		resp.Diags = append(resp.Diags, x.problem(c, "Timeout", fmt.Sprintf("%s: %s.", c.Address, context.Cause(ctx))))
+	}
+	return resp
+}
+
+// consistent checks the result against the plan. When an instance is applied again
+// only because its last apply did not finish, what nobody sets may differ.
+func (x *executor) consistent(k *kindInfo, c *Change, planned, result cty.Value) (string, bool) {
+	if c.Action == Update && same(c.Before, c.After) {
+		planned = k.withUnknown(planned)
+	}
+	return agrees(planned, result, "")
+}
+
+// located adds the block to diagnostics that have no place.
+func (x *executor) located(c *Change, diags hcl.Diagnostics) hcl.Diagnostics {
+	subject := x.subject(c.Address)
+	out := make(hcl.Diagnostics, 0, len(diags))
+	for _, d := range diags {
+		if d.Subject == nil && subject != nil {
+			d = &hcl.Diagnostic{Severity: d.Severity, Summary: d.Summary, Detail: d.Detail, Subject: subject, Extra: d.Extra}
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+func (x *executor) subject(address string) *hcl.Range {
+	block, _ := splitAddress(address)
+	if r := x.sources[block]; r != nil {
+		return r.Range.Ptr()
+	}
+	return nil
+}
+
+func (x *executor) problem(c *Change, summary, detail string) *hcl.Diagnostic {
+	return errorf(x.subject(c.Address), summary, detail)
+}
+
+// push brings what a transfer names to its node.
+func (x *executor) push(op Operation, t *Transfer) hcl.Diagnostics {
+	images, diags := x.content(t)
+	if diags.HasErrors() {
+		return diags
+	}
+	if x.Push == nil {
+		return append(diags, errorf(nil, "Image not sent", "There is no connection to any host."))
+	}
+	platform, err := x.platform(t.Node)
+	for _, img := range images {
+		if err != nil {
+			break
+		}
+		err = x.Push(x.Hard, t.Node, img, image.PushOptions{
+			Platform: platform,
+			Labels:   map[string]string{labelCluster: x.clusterID},
+			Progress: func(sent, total int64) {
+				x.Progress.Update(op, fmt.Sprintf("%s of %s", bytesText(sent), bytesText(total)))
+			},
+		})
+	}
+	if err != nil {
+		diags = append(diags, errorf(x.subject(t.Pods[0]), "Image not sent", fmt.Sprintf(
+			"%s could not be sent to node.%s: %s. What has arrived stays there; the next apply sends the rest.", t.Image, t.Node, err)))
+	}
+	return diags
+}
+
+// content opens the images of a transfer; those that were unknown are known by now.
+func (x *executor) content(t *Transfer) ([]*image.Image, hcl.Diagnostics) {
+	if t.img != nil {
+		return []*image.Image{t.img}, nil
+	}
+	c := x.changes[t.source]
+	refs, holders := []string{t.Ref}, []*Change{c}
+	value, _ := x.value(t.source)
+	if t.Unknown {
+		prior := c.Before
+		k := x.kinds[c.Kind]
+		if c.Action != Update {
+			prior = k.codec.null
+		}
+		planned, diags := x.planned(k, c, prior)
+		if diags.HasErrors() {
+			return nil, diags
+		}
+		value = planned
+		cargo, _, diags := k.carried.Cargo(c.Address, planned)
+		if diags.HasErrors() {
+			return nil, diags
+		}
+		refs, holders = cargo.Images, append(x.referents(c), c)
+	}
+	var images []*image.Image
+	for _, ref := range refs {
+		img, err := x.open(ref, holders, t.source, value)
+		if err != nil {
+			return nil, hcl.Diagnostics{x.problem(c, "Image not readable", fmt.Sprintf("The content of %s (%s) cannot be opened: %s.", t.Image, ref, err))}
+		}
+		images = append(images, img)
+	}
+	return images, nil
+}
+
+func (x *executor) referents(c *Change) []*Change {
+	var out []*Change
+	for _, dep := range c.Deps {
+		if r := x.changes[dep]; r != nil {
+			out = append(out, r)
+			continue
+		}
+		for _, other := range x.plan.Changes {
+			if strings.HasPrefix(other.Address, dep+"[") {
+				out = append(out, other)
+			}
+		}
+	}
+	return out
+}
+
+func (x *executor) open(ref string, holders []*Change, source string, value cty.Value) (*image.Image, error) {
+	for _, h := range holders {
+		k := x.kinds[h.Kind]
+		if k.imager == nil {
+			continue
+		}
+		v := value
+		if h.Address != source {
+			v, _ = x.value(h.Address)
+		}
+		if img, ok, err := k.imager.Content(x.Hard, h.Address, v, ref, x.BaseDir); ok || err != nil {
+			return img, err
+		}
+	}
+	return nil, errors.New("nothing that it refers to has it")
+}
+
+func (x *executor) platform(node string) (string, error) {
+	for _, n := range x.plan.Nodes {
+		if n.Name == node && n.Platform != "linux/" {
+			return n.Platform, nil
+		}
+	}
+	h, err := x.Fleet.Host(x.Hard, node)
+	if err != nil {
+		return "", err
+	}
+	facts, err := ssh.Facts(x.Hard, h)
+	return "linux/" + facts.Arch, err
+}
+
+func bytesText(n int64) string {
+	switch {
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	case n >= 1<<10:
+		return fmt.Sprintf("%.0f KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%d B", n)
+}
