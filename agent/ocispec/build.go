@@ -53,7 +53,7 @@ func Build(in Input) (*specs.Spec, error) {
 			User:            user,
 			NoNewPrivileges: true,
 			Capabilities:    &specs.LinuxCapabilities{Bounding: caps, Effective: caps, Permitted: caps},
-			Rlimits:         []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 1024, Hard: 524288}},
+			Rlimits:         openFiles(in.Host),
 			OOMScoreAdj:     &score,
 			ApparmorProfile: in.Host.AppArmor,
 		},

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/containerd/containerd/v2/contrib/apparmor"
+	"golang.org/x/sys/unix"
 )
 
 // Host is what the specification depends on of the host.
@@ -16,6 +17,7 @@ type Host struct {
 	SwapLimit bool   // swap is accounted, so that it can be limited
 	Memory    int64  // bytes
 	AppArmor  string // name of the loaded default profile; "" where the host has no AppArmor
+	OpenFiles uint64 // the host's own hard limit of open files: runc may not be allowed to raise it
 }
 
 // ReadHost reads the host's facts below root ("/" but in tests).
@@ -31,6 +33,10 @@ func ReadHost(root string) Host {
 		h.SwapLimit = err == nil
 	}
 	h.Memory = memTotal(filepath.Join(root, "proc/meminfo"))
+	var files unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &files) == nil {
+		h.OpenFiles = files.Max
+	}
 	return h
 }
 

@@ -41,6 +41,16 @@ func resources(r api.Resources, h Host) *specs.LinuxResources {
 	return out
 }
 
+// openFiles limits open files as systemd does its services: a low soft limit,
+// which old programs assume, and a hard one up to which others raise it.
+func openFiles(h Host) []specs.POSIXRlimit {
+	hard := uint64(524288)
+	if h.OpenFiles > 0 {
+		hard = min(hard, h.OpenFiles)
+	}
+	return []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: min(1024, hard), Hard: hard}}
+}
+
 // oomScore is who dies first when the host runs out of memory: those that asked
 // for little or nothing, as in Kubernetes' burstable class; never the host's
 // own processes, which are at 0.
