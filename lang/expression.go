@@ -83,8 +83,8 @@ func (x *compiler) rewrite(e hclsyntax.Expression) hclsyntax.Expression {
 		x.checkSplat(e)
 	case *hclsyntax.TemplateExpr:
 		for i, part := range e.Parts {
-			if r, ok := part.(*ref); ok && r.target == toCountIndex && len(r.rest) == 0 {
-				e.Parts[i] = &countText{r}
+			if _, literal := part.(*hclsyntax.LiteralValueExpr); !literal {
+				e.Parts[i] = &textPart{part}
 			}
 		}
 	}
@@ -129,6 +129,8 @@ func mapChildren(e hclsyntax.Expression, replace func(hclsyntax.Expression) hcls
 		all(e.Exprs)
 	case *hclsyntax.TemplateExpr:
 		all(e.Parts)
+	case *textPart:
+		e.Expression = replace(e.Expression)
 	case *hclsyntax.ConditionalExpr:
 		e.Condition = replace(e.Condition)
 		e.TrueResult = replace(e.TrueResult)
@@ -178,6 +180,8 @@ func children(e hclsyntax.Expression, visit func(hclsyntax.Expression)) {
 	case *hclsyntax.RelativeTraversalExpr:
 		visit(e.Source)
 	case *common:
+		visit(e.Expression)
+	case *textPart:
 		visit(e.Expression)
 	case *instanceRef:
 		visit(e.Key)

@@ -22,8 +22,6 @@ type frame struct {
 	deps     []dep
 	ctx      *hcl.EvalContext
 	iterated []iteration // of the dynamic blocks around
-
-	indexText cty.Value // index as a string, once it was needed
 }
 
 // dep is a dependency on one instance of a block, or on all of them.
@@ -63,7 +61,7 @@ func (e *Evaluator) frame(owner *Resource) *frame {
 func (f *frame) reset(e *Evaluator, owner *Resource) {
 	f.e, f.owner = e, owner
 	f.index, f.eachKey, f.eachVal = anyNumber, anyString, cty.DynamicVal
-	f.deps, f.iterated, f.indexText = f.deps[:0], nil, cty.NilVal
+	f.deps, f.iterated = f.deps[:0], nil
 	f.ctx.Functions = e.functions
 }
 
