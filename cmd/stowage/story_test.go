@@ -29,8 +29,6 @@ func TestStories(t *testing.T) {
 			e.Setenv("USER", "ann")
 			return os.MkdirAll(e.WorkDir+"/home", 0o700)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code,
-		},
+		Cmds: commands,
 	})
 }

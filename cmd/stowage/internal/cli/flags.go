@@ -171,6 +171,13 @@ func reason(err error) string {
 	return err.Error()
 }
 
+// Given are the names of the flags that the command line sets, sorted.
+func (f *Flags) Given() []string {
+	var names []string
+	f.set.Visit(func(fl *flag.Flag) { names = append(names, fl.Name) })
+	return names
+}
+
 func (f *Flags) names() []string {
 	var names []string
 	for _, d := range f.list {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -90,6 +91,19 @@ func (t *Terminal) Ask(question string) (string, error) {
 		return "", err
 	}
 	return line, nil
+}
+
+// Secret prints a question and reads an answer that is not echoed. It needs an
+// interactive terminal.
+func (t *Terminal) Secret(question string) ([]byte, error) {
+	f, ok := t.In.(*os.File)
+	if !ok || !t.Interactive() {
+		return nil, errors.New("standard input is not a terminal, or questions are turned off")
+	}
+	fmt.Fprint(t.Err, question)
+	answer, err := term.ReadPassword(int(f.Fd()))
+	fmt.Fprintln(t.Err)
+	return answer, err
 }
 
 // Usage writes one line about a wrong command line and returns Failed.

@@ -3,10 +3,16 @@ package command
 
 import (
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/apply"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/completion"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/destroy"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/format"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/functions"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/kinds"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/output"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/plan"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/show"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/state"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/validate"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/version"
 )
@@ -16,10 +22,17 @@ func App() *cli.App {
 	return &cli.App{
 		Version: version.Read().String(),
 		Commands: []*cli.Command{
+			apply.Command(),
 			completion.Command(),
+			destroy.Command(),
 			format.Command(),
 			functions.Command(),
 			kinds.Command(),
+			output.Command(),
+			plan.Command(),
+			show.Command(),
+			state.List(),
+			state.Show(),
 			validate.Command(),
 			version.Command(),
 		},

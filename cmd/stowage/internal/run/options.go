@@ -26,7 +26,7 @@ type Options struct {
 
 // Bind declares the common flags.
 func Bind(f *cli.Flags) *Options {
-	o := &Options{}
+	o := &Options{Lock: true}
 	f.Func("var", "NAME=VALUE", "", "Set a variable; may be given several times", func(s string) error {
 		o.Flags = append(o.Flags, lang.VariableFlag{Assign: s})
 		return nil
@@ -36,7 +36,6 @@ func Bind(f *cli.Flags) *Options {
 		return nil
 	})
 	f.BoolVar(&o.Refresh, "refresh", true, "Plan from the state alone, without looking at the hosts: drift is not seen")
-	f.BoolVar(&o.Lock, "lock", true, "Do not lock the state: only where nobody else can apply")
 	f.DurationVar(&o.LockTimeout, "lock-timeout", 0, "Wait so long for another process to give the state's lock back; default 0s")
 	f.IntVar(&o.Parallelism, "parallelism", DefaultParallelism, "How many operations run at once; default 10")
 	return o

@@ -33,7 +33,8 @@ type Run struct {
 	Kinds   map[string]providers.Kind
 	Schemas map[string]*schema.Block
 
-	files map[string]*hcl.File // for snippets
+	files   map[string]*hcl.File // for snippets
+	current *Session             // nil before there is one
 }
 
 // New begins a run.
@@ -78,9 +79,14 @@ func (r *Run) Fail(summary string, err error) int {
 	return cli.Failed
 }
 
-// Note writes a note on standard error.
+// Note writes a note on standard error, between the lines of what runs.
 func (r *Run) Note(text string) {
-	fmt.Fprintf(r.T.Err, "%s %s\n\n", r.Err().Bold("Note:"), text)
+	line := fmt.Sprintf("%s %s\n", r.Err().Bold("Note:"), strings.TrimSuffix(text, ".")+".")
+	if r.current != nil {
+		r.current.say(line)
+		return
+	}
+	fmt.Fprintln(r.T.Err, line)
 }
 
 // Diagnose makes a diagnostic of an error. Those of the state have summaries of their own.

@@ -86,7 +86,22 @@ func scoreText(d scheduler.Decision) string {
 	case d.RunnerUp == "":
 		return fmt.Sprintf("score %.0f, the only node that fits", d.Score)
 	}
-	return fmt.Sprintf("score %.0f before %s with %.0f", d.Score, d.RunnerUp, d.RunnerUpScore)
+	mine, other := round(d.Score, d.RunnerUpScore)
+	if mine == other {
+		return fmt.Sprintf("score %s, as %s", mine, d.RunnerUp)
+	}
+	return fmt.Sprintf("score %s before %s with %s", mine, d.RunnerUp, other)
+}
+
+// round writes two scores with as many decimals as it takes to tell them apart, at most two.
+func round(a, b float64) (string, string) {
+	for decimals := range 3 {
+		x, y := strconv.FormatFloat(a, 'f', decimals, 64), strconv.FormatFloat(b, 'f', decimals, 64)
+		if x != y {
+			return x, y
+		}
+	}
+	return strconv.FormatFloat(a, 'f', 0, 64), strconv.FormatFloat(b, 'f', 0, 64)
 }
 
 func freeText(d scheduler.Decision) string {

@@ -138,7 +138,7 @@ func lastLine(s string) string {
 func TestQuantities(t *testing.T) {
 	for _, tc := range []struct{ got, want string }{
 		{cpu(0), "0"}, {cpu(250), "250m"}, {cpu(1000), "1"}, {cpu(1500), "1.5"}, {cpu(1250), "1.25"}, {cpu(-250), "-250m"},
-		{memory(0), "0"}, {memory(512 << 20), "512Mi"}, {memory(7*gi + gi/2), "7.5Gi"}, {memory(-gi), "-1Gi"}, {memory(1000), "1000"},
+		{memory(0), "0"}, {memory(512 << 20), "512Mi"}, {memory(7*gi + gi/2), "7.5Gi"}, {memory(-gi), "-1Gi"}, {memory(4*gi - 32<<20), "3.97Gi"}, {memory(100 << 20), "100Mi"}, {memory(1000), "1000"},
 		{bytesIn(0), "0 B"}, {bytesIn(999), "999 B"}, {bytesIn(2_100_000), "2.1 MB"}, {bytesIn(999_960), "1.0 MB"}, {bytesIn(200e9), "200.0 GB"},
 		{elapsed(999 * time.Millisecond), "0s"}, {elapsed(12*time.Second + time.Millisecond), "12s"}, {elapsed(185 * time.Second), "3m5s"},
 	} {

@@ -166,6 +166,17 @@ func (p *Progress) Say(text string) {
 	fmt.Fprintln(p.out, text)
 }
 
+// Pause clears the live lines while f talks to the person at the terminal.
+// Operations that start or end meanwhile wait.
+func (p *Progress) Pause(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.screen != nil && !p.closed {
+		p.screen.end()
+	}
+	f()
+}
+
 // words are the verb's "Creating…" and "Creation complete".
 var words = map[planner.Verb]struct{ doing, done string }{
 	planner.Refreshing: {"Refreshing", "Refresh"},

@@ -20,7 +20,7 @@ func bytesIn(n int64) string {
 	return fmt.Sprintf("%.1f %cB", f, "kMGTP"[unit])
 }
 
-// memory writes a size as the language does, in powers of 1024: 512Mi, 7.5Gi.
+// memory writes a size as the language does, in powers of 1024: 512Mi, 7.25Gi.
 func memory(n int64) string {
 	sign := ""
 	if n < 0 {
@@ -32,7 +32,7 @@ func memory(n int64) string {
 		f /= 1024
 		unit++
 	}
-	return sign + trimZero(strconv.FormatFloat(f, 'f', 1, 64)) + units[unit]
+	return sign + trimZeros(strconv.FormatFloat(f, 'f', 2, 64)) + units[unit]
 }
 
 // cpu writes thousandths of a CPU as people say it: 250m, 1.5, 4.
@@ -43,7 +43,8 @@ func cpu(milli int64) string {
 	return strconv.FormatFloat(float64(milli)/1000, 'f', -1, 64)
 }
 
-func trimZero(s string) string { return strings.TrimSuffix(s, ".0") }
+// trimZeros drops zeros at the end of a decimal fraction.
+func trimZeros(s string) string { return strings.TrimSuffix(strings.TrimRight(s, "0"), ".") }
 
 // elapsed writes a duration in whole seconds, the way a person reads a clock: 0s, 12s, 3m5s.
 func elapsed(d time.Duration) string { return d.Truncate(time.Second).String() }

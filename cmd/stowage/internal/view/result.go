@@ -22,3 +22,27 @@ func (v View) Complete(w io.Writer, destroy bool, n Summary, outputs map[string]
 	}
 	return v.Outputs(w, outputs)
 }
+
+// Unfinished tells how far an apply came that failed or was interrupted, and
+// that another one goes on from there. The lists are titles of steps.
+func (v View) Unfinished(w io.Writer, interrupted bool, done, failed, notDone []string) error {
+	what := "Apply failed"
+	if interrupted {
+		what = "Apply interrupted"
+	}
+	line := fmt.Sprintf("%s: %s done, %d failed, %d not begun.", what, plural(len(done), "step"), len(failed), len(notDone))
+	text := v.paint("red", line) + "\n"
+	for _, l := range []struct {
+		title string
+		steps []string
+	}{{"failed", failed}, {"not begun", notDone}} {
+		if len(l.steps) > 0 {
+			text += fmt.Sprintf("  %-10s %s\n", l.title+":", addresses(l.steps))
+		}
+	}
+	if len(done) > 0 {
+		text += "What is done is recorded; the next apply goes on from there.\n"
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}

@@ -54,7 +54,7 @@ func (i Info) String() string {
 func Command() *cli.Command {
 	return &cli.Command{
 		Name: "version", Synopsis: "Print the version", Usage: "[options]",
-		Doc:     "Prints the version of this binary, its platform and the commit that it was built from.",
+		Doc:     "Prints the version of this binary, its platform and the commit it was built from.",
 		Example: "$ stowage version -json",
 		Bind: func(f *cli.Flags) cli.Run {
 			asJSON := f.Bool("json", false, "Print a JSON object")

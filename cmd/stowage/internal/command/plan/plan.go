@@ -1,0 +1,61 @@
+// Package plan is the command that shows what an apply would do.
+package plan
+
+import (
+	"context"
+	"time"
+
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/run"
+)
+
+// Command is "plan".
+func Command() *cli.Command {
+	return &cli.Command{
+		Name: "plan", Synopsis: "Show what an apply would do", Usage: "[options]",
+		Doc: `Compares the configuration, the state and what is really on the hosts, and shows
+every change with its cause, the node of every replica and the bytes that go to
+each host. Nothing is changed.
+
+With -detailed-exitcode the exit code is 0 when there is nothing to do, 1 after an
+error and 2 when there are changes.`,
+		Example: "$ stowage plan -var replicas=3\n$ stowage plan -out=web.plan && stowage apply web.plan",
+		Bind: func(f *cli.Flags) cli.Run {
+			o := run.Bind(f)
+			out := f.File("out", "FILE", "*", "Save the plan, encrypted where it holds anything sensitive, for \"stowage apply FILE\"")
+			detailed := f.Bool("detailed-exitcode", false, "Exit with 2 when there are changes")
+			f.BoolVar(&o.Destroy, "destroy", false, "Plan to destroy everything")
+			f.BoolVar(&o.Lock, "lock", true, "Do not lock the state while planning")
+			f.BoolVar(&o.JSON, "json", false, "Print a stream of JSON objects, one a line")
+			return func(ctx context.Context, t *cli.Terminal, _ []string) int {
+				return plan(ctx, run.New(t), o, *out, *detailed)
+			}
+		},
+	}
+}
+
+func plan(ctx context.Context, r *run.Run, o *run.Options, out string, detailed bool) int {
+	ctx, _, release := cli.Interrupts(ctx, time.Second, r.TellInterrupt("Stopping; nothing has been changed."))
+	defer release()
+	s, code := r.Begin(ctx, "plan", o)
+	if s == nil {
+		return code
+	}
+	defer s.End()
+	p, code := s.Plan(ctx)
+	if p == nil {
+		return code
+	}
+	if code := s.Show(p); code != cli.OK {
+		return code
+	}
+	if out != "" {
+		if code := s.Save(p, out); code != cli.OK {
+			return code
+		}
+	}
+	if detailed && !p.Empty() {
+		return cli.Changes
+	}
+	return cli.OK
+}

@@ -1,0 +1,119 @@
+package run
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/view"
+	"github.com/stowage-iac/stowage/planner"
+	"github.com/stowage-iac/stowage/state"
+)
+
+// Apply does what a plan says. soft keeps new steps from starting when it ends,
+// hard ends running ones.
+func (s *Session) Apply(soft, hard context.Context, p *planner.Plan) int {
+	result, diags := s.execute(soft, hard, p)
+	if s.stream == nil && (len(result.Done) > 0 || diags.HasErrors()) {
+		fmt.Fprintln(s.r.T.Err)
+	}
+	if hard.Err() != nil {
+		s.report(diags)
+		s.unfinished(result)
+		return cli.Interrupted
+	}
+	if diags.HasErrors() || result.Cancelled || len(result.NotDone) > 0 {
+		s.report(diags)
+		s.unfinished(result)
+		return cli.Failed
+	}
+	s.report(diags)
+	if err := s.complete(p, result); err != nil {
+		return s.r.Fail("Cannot write the result", err)
+	}
+	return cli.OK
+}
+
+// Settle ends an apply of a plan without changes: what changed by itself is
+// recorded, so that it is not told again.
+func (s *Session) Settle(soft, hard context.Context, p *planner.Plan) int {
+	if !settles(p) && s.loaded.Interrupted == nil {
+		return cli.OK
+	}
+	if _, diags := s.execute(soft, hard, p); diags.HasErrors() {
+		return s.failed(diags)
+	}
+	return cli.OK
+}
+
+// execute runs the plan between the opening of the journal and its end.
+func (s *Session) execute(soft, hard context.Context, p *planner.Plan) (planner.Result, hcl.Diagnostics) {
+	name := "apply"
+	if p.Destroy {
+		name = "destroy"
+	}
+	journal, err := s.locked.Begin(hard, s.loaded, state.Operation{Name: name, Plan: planID(p)})
+	if err != nil {
+		return planner.Result{}, Diagnose("Cannot begin the journal", err)
+	}
+	progress := s.show()
+	defer s.quiet()
+	return planner.Apply(soft, p, planner.ApplyInput{
+		Config: s.config, Inputs: s.inputs, State: s.loaded.State, Kinds: s.r.Kinds, Journal: journal,
+		Fleet: s.fleet, Hard: hard, Parallelism: s.o.Parallelism, Progress: progress, BaseDir: ".", Resolve: resolver(hard),
+	})
+}
+
+// complete writes the good end.
+func (s *Session) complete(p *planner.Plan, result planner.Result) error {
+	n := view.Summary{Add: result.Added, Change: result.Changed, Destroy: result.Destroyed}
+	outputs := map[string]view.Output{}
+	for _, o := range p.Outputs {
+		if v, ok := result.Outputs[o.Name]; ok {
+			outputs[o.Name] = view.Output{Value: v, Sensitive: o.Sensitive}
+		}
+	}
+	if s.stream == nil {
+		return s.r.Out().Complete(s.r.T.Out, p.Destroy, n, outputs)
+	}
+	operation := "apply"
+	if p.Destroy {
+		operation = "destroy"
+	}
+	s.stream.Summary(operation, n, fmt.Sprintf("%d added, %d changed, %d destroyed", n.Add, n.Change, n.Destroy))
+	if err := s.stream.Outputs(outputs); err != nil {
+		return err
+	}
+	return s.stream.Err()
+}
+
+// unfinished tells how far an apply came.
+func (s *Session) unfinished(result planner.Result) {
+	if s.stream != nil {
+		n := view.Summary{Add: result.Added, Change: result.Changed, Destroy: result.Destroyed}
+		s.stream.Summary("apply", n, "the apply did not finish")
+		return
+	}
+	s.r.Err().Unfinished(s.r.T.Err, result.Cancelled, result.Done, result.Failed, result.NotDone)
+}
+
+// settles reports whether a plan without changes has something to record.
+func settles(p *planner.Plan) bool {
+	for _, c := range p.Changes {
+		if c.Refreshed {
+			return true
+		}
+	}
+	return false
+}
+
+// planID names a plan in the journal.
+func planID(p *planner.Plan) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %s", p.Lineage, p.Serial, p.Created.UTC().Format(time.RFC3339Nano)))
+	return hex.EncodeToString(sum[:])[:12]
+}

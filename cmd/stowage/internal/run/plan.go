@@ -1,0 +1,86 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/stowage-iac/stowage/api"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
+	"github.com/stowage-iac/stowage/image"
+	"github.com/stowage-iac/stowage/planner"
+	"github.com/stowage-iac/stowage/providers"
+)
+
+// Plan reads the hosts and makes a plan. Without a plan the exit code is returned.
+func (s *Session) Plan(ctx context.Context) (*planner.Plan, int) {
+	progress := s.show()
+	world, diags := s.refresh(ctx, progress)
+	var p *planner.Plan
+	if !diags.HasErrors() {
+		var more hcl.Diagnostics
+		p, more = planner.Make(ctx, s.input(ctx, world))
+		diags = append(diags[:len(diags):len(diags)], more...)
+	}
+	s.quiet()
+	if interrupted(ctx) {
+		s.say("Interrupted: nothing has been changed.")
+		return nil, cli.Interrupted
+	}
+	if diags.HasErrors() {
+		return nil, s.failed(diags)
+	}
+	s.report(diags)
+	return p, cli.OK
+}
+
+// refresh reads the hosts; the world is nil with -refresh=false.
+func (s *Session) refresh(ctx context.Context, progress planner.Progress) (*providers.World, hcl.Diagnostics) {
+	if !s.o.Refresh {
+		return nil, nil
+	}
+	return planner.Refresh(ctx, planner.RefreshInput{
+		Config: s.config, Inputs: s.inputs, State: s.loaded.State, Cut: s.loaded.Interrupted,
+		Kinds: s.r.Kinds, Fleet: s.fleet, Progress: progress, Destroy: s.o.Destroy,
+	})
+}
+
+func (s *Session) input(ctx context.Context, world *providers.World) planner.Input {
+	in := planner.Input{
+		Config: s.config, Inputs: s.inputs, State: s.loaded.State, Cut: s.loaded.Interrupted,
+		Kinds: s.r.Kinds, World: world, Destroy: s.o.Destroy, BaseDir: ".",
+		Context: s.config.Context, Version: api.StowageVersion, Now: time.Now(),
+		Resolve: resolver(ctx),
+	}
+	if s.o.Refresh {
+		in.Images = s.fleet
+	}
+	return in
+}
+
+// resolver asks registries for digests.
+func resolver(ctx context.Context) func(string) (string, error) {
+	return func(ref string) (string, error) {
+		img, err := image.Resolve(ctx, ref)
+		if err != nil {
+			return "", err
+		}
+		return img.Ref, nil
+	}
+}
+
+// passphrase asks for the passphrase of a private key.
+func (s *Session) passphrase(_ context.Context, path string) (answer []byte, err error) {
+	ask := func() { answer, err = s.r.T.Secret(fmt.Sprintf("Passphrase of %s: ", path)) }
+	s.mu.Lock()
+	p := s.progress
+	s.mu.Unlock()
+	if p != nil {
+		p.Pause(ask)
+	} else {
+		ask()
+	}
+	return answer, err
+}

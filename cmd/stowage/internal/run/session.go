@@ -1,0 +1,200 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/stowage-iac/stowage/api"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/view"
+	"github.com/stowage-iac/stowage/lang"
+	"github.com/stowage-iac/stowage/planner"
+	"github.com/stowage-iac/stowage/ssh"
+	"github.com/stowage-iac/stowage/state"
+)
+
+// Session is a plan or an apply on its way: the state it stands on, locked or
+// not, and the display of what runs.
+type Session struct {
+	r      *Run
+	o      *Options
+	stream *view.Stream // nil without -json
+
+	config *lang.Config
+	inputs lang.Inputs
+	fleet  *planner.Fleet
+	store  *state.Store
+	locked *state.Locked // nil without the lock
+	loaded *state.Loaded
+
+	mu       sync.Mutex
+	progress *view.Progress // nil while nothing runs
+}
+
+// Begin loads the configuration, its variables and the state, which it locks.
+// Without a session the exit code is returned. End ends it.
+func (r *Run) Begin(ctx context.Context, operation string, o *Options) (*Session, int) {
+	s := r.session(o)
+	config, diags := r.Load()
+	if diags.HasErrors() {
+		return nil, s.failed(diags)
+	}
+	values, more := config.ReadVariables(o.sources())
+	if diags = append(diags[:len(diags):len(diags)], more...); diags.HasErrors() {
+		return nil, s.failed(diags)
+	}
+	s.report(diags)
+	s.config, s.inputs = config, lang.Inputs{Variables: values}
+	s.store = r.Store(config)
+	if code := s.load(ctx, operation); code != cli.OK {
+		return nil, code
+	}
+	return s, cli.OK
+}
+
+func (r *Run) session(o *Options) *Session {
+	s := &Session{r: r, o: o}
+	s.fleet = planner.NewFleet(planner.FleetOptions{SSH: ssh.Options{Passphrase: s.passphrase}})
+	if o.JSON {
+		s.stream = view.NewStream(view.View{Schemas: r.Schemas}, r.T.Out, api.StowageVersion)
+	}
+	r.current = s
+	return s
+}
+
+// load reads the state, under the lock unless -lock=false.
+func (s *Session) load(ctx context.Context, operation string) int {
+	var err error
+	if s.o.Lock {
+		if s.locked, err = s.store.Lock(ctx, operation, s.o.LockTimeout); err != nil {
+			return s.failed(Diagnose("Cannot lock the state", err))
+		}
+		s.loaded, err = s.locked.Load(ctx)
+	} else {
+		s.loaded, err = s.store.Load(ctx)
+	}
+	if err != nil {
+		s.End()
+		return s.failed(Diagnose("Cannot read the state", err))
+	}
+	return cli.OK
+}
+
+// End closes the connections and gives the lock back.
+func (s *Session) End() {
+	s.quiet()
+	if err := s.fleet.Close(); err != nil {
+		slog.Debug("closing connections", "error", err)
+	}
+	if s.locked == nil {
+		return
+	}
+	if err := s.locked.Unlock(); err != nil {
+		s.report(Diagnose("Cannot give the state's lock back", err))
+	}
+	s.locked = nil
+}
+
+// report shows diagnostics, as text or in the stream.
+func (s *Session) report(diags hcl.Diagnostics) {
+	if s.stream != nil {
+		s.stream.Diagnostics(diags, s.r.files)
+		return
+	}
+	s.r.Report(diags)
+}
+
+// failed shows errors and returns the exit code.
+func (s *Session) failed(diags hcl.Diagnostics) int {
+	s.report(diags)
+	return cli.Failed
+}
+
+// show begins to show what runs.
+func (s *Session) show() planner.Progress {
+	if s.stream != nil {
+		return s.stream
+	}
+	p := view.NewProgress(s.r.Err(), s.r.T.Err, s.r.T.ErrSize())
+	cli.AtExit(p.Close)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.progress = p
+	return p
+}
+
+// quiet ends the display of what runs.
+func (s *Session) quiet() {
+	s.mu.Lock()
+	p := s.progress
+	s.progress = nil
+	s.mu.Unlock()
+	if p != nil {
+		p.Close()
+	}
+}
+
+// say writes a line for a person, between the lines of what runs.
+func (s *Session) say(text string) {
+	s.mu.Lock()
+	p := s.progress
+	s.mu.Unlock()
+	if p != nil {
+		p.Say(text)
+		return
+	}
+	fmt.Fprintln(s.r.T.Err, text)
+}
+
+// TellInterrupt is what is said at the first interrupt, and at the second.
+func (r *Run) TellInterrupt(first string) func(second bool) {
+	return func(second bool) {
+		text := first
+		if second {
+			text = "Stopping at once. What was under way is recorded; the next apply continues."
+		}
+		if r.current != nil {
+			r.current.say("\n" + text)
+		}
+	}
+}
+
+// Show writes a plan.
+func (s *Session) Show(p *planner.Plan) int {
+	if s.stream != nil {
+		s.stream.Plan(p)
+		if err := s.stream.Err(); err != nil {
+			return s.r.Fail("Cannot write the plan", err)
+		}
+		return cli.OK
+	}
+	if err := s.r.Out().Plan(s.r.T.Out, p); err != nil {
+		return s.r.Fail("Cannot write the plan", err)
+	}
+	return cli.OK
+}
+
+// Approve asks for approval of a plan.
+func (s *Session) Approve(ctx context.Context, p *planner.Plan) int {
+	question, explanation := "Do you want to perform these actions?", "Stowage will perform the actions described above."
+	if p.Destroy {
+		question, explanation = "Do you really want to destroy all resources?", "There is no undo."
+	}
+	yes, diags := s.r.Approve(ctx, question, explanation)
+	if diags.HasErrors() {
+		return s.failed(diags)
+	}
+	if !yes {
+		fmt.Fprintf(s.r.T.Err, "\nNothing has been changed: the plan was not approved.\n")
+		return cli.Failed
+	}
+	return cli.OK
+}
+
+// interrupted reports whether an error comes from an interrupt.
+func interrupted(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
