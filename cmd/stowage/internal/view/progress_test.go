@@ -31,7 +31,7 @@ func (s *safe) String() string {
 }
 
 // scenario is an apply of 25 seconds.
-func scenario(p *Progress) {
+func scenario(p planner.Progress) {
 	op := func(address string, v planner.Verb) planner.Operation {
 		return planner.Operation{Address: address, Verb: v, Started: time.Now()}
 	}

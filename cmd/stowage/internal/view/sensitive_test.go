@@ -118,6 +118,12 @@ func TestNoRendererShowsASensitiveValue(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		stream := NewStream(v, &b, "0.1.0")
+		stream.Plan(p)
+		stream.Diagnostics(scoped(p.Outputs[0].After), nil)
+		if err := stream.Outputs(outputs); err != nil {
+			t.Fatal(err)
+		}
 		if i := strings.Index(b.String(), plant); i >= 0 {
 			t.Fatalf("a sensitive value is shown: …%s…", b.String()[max(0, i-200):min(b.Len(), i+50)])
 		}

@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestMain lets the test binary be the process that is interrupted.
+func TestMain(m *testing.M) {
+	if os.Getenv("STOWAGE_TEST_INTERRUPTS") != "" {
+		interruptible()
+	}
+	os.Exit(m.Run())
+}
+
+// interruptible says what happens to it, and never ends by itself.
+func interruptible() {
+	soft, hard, release := Interrupts(context.Background(), 50*time.Millisecond, func(second bool) { fmt.Println("told", second) })
+	defer release()
+	AtExit(func() { fmt.Println("cleaned up") })
+	fmt.Println("ready")
+	<-soft.Done()
+	fmt.Println("soft, hard:", hard.Err())
+	<-hard.Done()
+	fmt.Println("hard")
+	select {}
+}
+
+// TestInterrupts sends signals: the first stops softly, the second hard, and
+// what does not end by then is ended, after the terminal was given back.
+func TestInterrupts(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(sig.String(), func(t *testing.T) {
+			cmd := exec.Command(os.Args[0])
+			cmd.Env = append(os.Environ(), "STOWAGE_TEST_INTERRUPTS=1")
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer cmd.Process.Kill()
+			lines := bufio.NewScanner(out)
+			expect := func(want ...string) {
+				t.Helper()
+				left := map[string]bool{}
+				for _, w := range want {
+					left[w] = true
+				}
+				for len(left) > 0 && lines.Scan() {
+					if !left[lines.Text()] {
+						t.Fatalf("it says %q, want one of %v", lines.Text(), want)
+					}
+					delete(left, lines.Text())
+				}
+				if len(left) > 0 {
+					t.Fatalf("it never said %v", left)
+				}
+			}
+			expect("ready")
+			cmd.Process.Signal(sig)
+			expect("told false", "soft, hard: <nil>")
+			cmd.Process.Signal(sig)
+			expect("told true", "hard", "cleaned up")
+			var exit *exec.ExitError
+			if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != Interrupted {
+				t.Fatalf("it ended with %v, want exit code %d", err, Interrupted)
+			}
+		})
+	}
+}
+
+// TestInterruptsAreReleased leaves signals alone once a command is done.
+func TestInterruptsAreReleased(t *testing.T) {
+	soft, hard, release := Interrupts(context.Background(), time.Hour, func(bool) { t.Error("told") })
+	release()
+	release()
+	if soft.Err() == nil || hard.Err() == nil {
+		t.Error("the contexts are still open")
+	}
+}
