@@ -50,7 +50,7 @@ func follow(t *testing.T, path string, seen map[string]string) {
 		t.Fatal(err)
 	}
 	for _, file := range files {
-		if match, _ := build.Default.MatchFile(dir, file.Name()); !match || strings.HasSuffix(file.Name(), "_test.go") {
+		if match, _ := build.Default.MatchFile(dir, file.Name()); !match || !strings.HasSuffix(file.Name(), ".go") || strings.HasSuffix(file.Name(), "_test.go") {
 			continue
 		}
 		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, file.Name()), nil, parser.ImportsOnly)

@@ -20,13 +20,43 @@ import (
 )
 
 // TestMain lets this test binary be stowaged: the processes that the tests
-// start, kill and supervise are real ones.
+// start, kill and supervise are real ones. They run in mount, network and
+// process namespaces of their own and cannot leave anything on this machine.
 func TestMain(m *testing.M) {
-	if os.Getenv("STOWAGED_IS_TEST") != "" {
+	const inside = "STOWAGED_TEST_INSIDE"
+	switch {
+	case os.Getenv("STOWAGED_IS_TEST") != "":
 		main()
 		os.Exit(0)
+	case os.Geteuid() != 0:
+		fmt.Println("SKIP: stowaged's tests need root")
+		os.Exit(0)
+	case os.Getenv(inside) != "":
+		isolate()
+		os.Exit(m.Run())
 	}
-	os.Exit(m.Run())
+	c := exec.Command("/proc/self/exe", os.Args[1:]...)
+	c.Env = append(os.Environ(), inside+"=1")
+	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID}
+	if err := c.Run(); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+}
+
+// isolate finishes the namespaces from within.
+func isolate() {
+	err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, "")
+	if err == nil {
+		err = syscall.Mount("proc", "/proc", "proc", 0, "")
+	}
+	if err == nil {
+		err = exec.Command("ip", "link", "set", "lo", "up").Run()
+	}
+	if err != nil {
+		panic(err)
+	}
 }
 
 // instance is one node's files, and names on the host that no other has.
@@ -43,7 +73,10 @@ func newInstance(t testing.TB, c api.NodeConfig) *instance {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Cleanup(func() {
+		syscall.Unmount(filepath.Join(dir, "run/secrets"), syscall.MNT_DETACH)
+		os.RemoveAll(dir)
+	})
 	c.Cluster, c.Name, c.Address = "c1", "m", "127.0.0.1"
 	if c.Containerd == "" {
 		c.Containerd = filepath.Join(dir, "containerd.sock")
