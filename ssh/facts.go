@@ -34,7 +34,7 @@ type Survey struct {
 	Listeners []Listener
 	// Disks are the bytes free at "/", "/var/lib", "/var/lib/containerd" and "/usr/local/bin".
 	Disks map[string]int64
-	// PackageLock names the process that holds dpkg's lock, "" when none does.
+	// PackageLock is the process (id and name) that has dpkg's or apt's lock open, "" when none has.
 	PackageLock string
 	// ContainerdSocket says whether containerd's socket is there.
 	ContainerdSocket bool
@@ -136,7 +136,7 @@ func (s *Survey) set(key, value string) {
 		s.Init = value
 	case "package_tool":
 		s.PackageTool = value
-	case "apt_lock":
+	case "package_lock":
 		s.PackageLock = value
 	case "containerd":
 		s.Containerd = value

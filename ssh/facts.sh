@@ -48,11 +48,6 @@ if [ -d /run/systemd/system ]; then say init systemd
 elif have rc-service && [ -d /run/openrc ]; then say init openrc
 else say init none; fi
 for t in apt-get dnf apk; do have $t && { say package_tool ${t%-get}; break; }; done
-if [ -e /var/lib/dpkg/lock-frontend ]; then
-  i=$(stat -c %i /var/lib/dpkg/lock-frontend)
-  awk -v i=":$i" 'index($6, i) == length($6) - length(i) + 1 {print "apt_lock", $5; exit}' /proc/locks 2>/dev/null |
-  while read -r key pid; do say "$key" "$pid $(first /proc/"$pid"/comm)"; done
-fi
 
 have containerd && say containerd "$(containerd --version 2>/dev/null | awk '{print $3; exit}')"
 have runc && say runc "$(runc --version 2>/dev/null | awk '{print $3; exit}')"
@@ -87,23 +82,26 @@ feature vxlan vxlan vxlan_newlink VXLAN
 feature wireguard wireguard wg_newlink WIREGUARD
 if [ -e /proc/sys/kernel/seccomp/actions_avail ]; then say feature "seccomp yes"; else say feature "seccomp no"; fi
 
-# Listening ports and who holds them: socket inodes of all processes, in one pass.
+# What processes have open, in one pass: sockets, and the locks of package managers.
 nets=
 for f in /proc/net/tcp /proc/net/tcp6 /proc/net/udp /proc/net/udp6; do [ -r $f ] && nets="$nets $f"; done
 ls -l /proc/[0-9]*/fd 2>/dev/null | awk '
   /^\/proc\// {split($0, p, "/"); pid = p[3]; next}
-  / -> socket:\[/ {n = $NF; gsub(/[^0-9]/, "", n); print "fd", n, pid}
+  / -> socket:\[/ {n = $NF; gsub(/[^0-9]/, "", n); print "fd", n, pid; next}
+  $NF ~ /^\/var\/lib\/(dpkg|apt\/lists)\/lock(-frontend)?$/ {print "lock", pid}
 ' | awk '
   $1 == "fd" {holder[$2] = $3; next}
+  $1 == "lock" {if (!locked++) print "lock", 0, $2; next}
   $4 == "0A" && FILENAME ~ /tcp/ || $4 == "07" && FILENAME ~ /udp/ {
     n = split($2, a, ":")
     proto = FILENAME ~ /tcp/ ? "tcp" : "udp"
     pid = ($10 in holder) ? holder[$10] : 0
     print proto, a[n], pid
-  }' - $nets | sort -u | while read -r proto hex pid; do
+  }' - $nets | sort -u | while read -r what hex pid; do
   name=
   [ "$pid" != 0 ] && name=$(first "/proc/$pid/comm")
-  say listen "$proto $((0x$hex)) $pid $name"
+  if [ "$what" = lock ]; then say package_lock "$pid $name"
+  else say listen "$what $((0x$hex)) $pid $name"; fi
 done
 [ -S /run/containerd/containerd.sock ] && say containerd_socket yes
 say end ok

@@ -19,9 +19,9 @@ type Manifest struct {
 	// Packages are those that the package manager said it would add for us,
 	// dependencies included.
 	Packages []string `json:"packages,omitempty"`
-	// Dirs did not exist before; Emptied existed and were empty.
-	Dirs    []string `json:"dirs,omitempty"`
-	Emptied []string `json:"emptied,omitempty"`
+	// Dirs did not exist before; Emptied existed and were empty, with the mode given.
+	Dirs    []string          `json:"dirs,omitempty"`
+	Emptied map[string]string `json:"emptied,omitempty"`
 	// Units are the systemd units of others that we switched on, as they were before.
 	Units []Unit `json:"units,omitempty"`
 	// Sysctls are the values before ours.
@@ -29,8 +29,8 @@ type Manifest struct {
 	// ForeignContainerd: containerd was already run by something other than
 	// systemd, so our supervisor leaves it alone.
 	ForeignContainerd bool `json:"foreign_containerd,omitempty"`
-	// Started is the fingerprint of binary, unit, configuration and certificates
-	// with which stowaged was last started.
+	// Started is the fingerprint of binary, unit and configuration with which
+	// stowaged was last started.
 	Started string `json:"started,omitempty"`
 }
 
@@ -53,14 +53,16 @@ func (m *Manifest) unit(name string) (Unit, bool) {
 // addDir records a directory as it is found, once: what an earlier run made is
 // not mistaken for something that was there before.
 func (m *Manifest) addDir(path, presence string) {
-	if slices.Contains(m.Dirs, path) || slices.Contains(m.Emptied, path) {
+	if _, known := m.Emptied[path]; known || slices.Contains(m.Dirs, path) {
 		return
 	}
-	switch presence {
-	case dirAbsent:
+	if presence == dirAbsent {
 		m.Dirs = append(m.Dirs, path)
-	case dirEmpty:
-		m.Emptied = append(m.Emptied, path)
+	} else if mode, empty := strings.CutPrefix(presence, dirEmpty); empty {
+		if m.Emptied == nil {
+			m.Emptied = map[string]string{}
+		}
+		m.Emptied[path] = strings.TrimSpace(mode)
 	}
 }
 

@@ -47,7 +47,7 @@ func (p *preparation) record(ctx context.Context) error {
 		m.addDir(d, p.state.dirs[d])
 	}
 	if m.broughtContainerd() || p.state.init != systemd && !p.state.containerdListens {
-		for _, d := range containerdDirs {
+		for _, d := range slices.Concat(containerdDirs, containerdConf) {
 			m.addDir(d, p.state.dirs[d])
 		}
 	}

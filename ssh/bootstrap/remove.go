@@ -24,7 +24,7 @@ func Remove(ctx context.Context, host ssh.Host, progress func(string)) error {
 		return err
 	}
 	r := &removal{host: host, state: s, progress: progress, options: Options{Progress: progress}.withDefaults()}
-	for _, step := range []func(context.Context) error{r.pods, r.others, r.agent, r.packages, r.units, r.settings, r.dirs} {
+	for _, step := range []func(context.Context) error{r.others, r.pods, r.agent, r.packages, r.units, r.settings, r.dirs} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -41,14 +41,36 @@ type removal struct {
 	keeps    bool // containerd stays, since something else uses it
 }
 
-// pods has stowaged remove all that it made on the host. It needs containerd;
-// where that is gone, the pods are too.
+// podsScript stops the agent, which would bring its pods back, and has it take
+// everything down. That needs containerd, which on a host without systemd has
+// ended with the supervisor (and anywhere may have crashed): then it runs for as
+// long as this takes.
+const podsScript = `listens() { grep -qs ' ` + api.ContainerdSock + `$' /proc/net/unix; }
+helper=
+if [ -d /run/systemd/system ]; then
+  systemctl stop stowaged 2>/dev/null
+  listens || systemctl start containerd 2>/dev/null
+else
+  ` + stopSupervisor + ` || exit 1
+  if ! listens && command -v containerd >/dev/null 2>&1; then
+    setsid containerd </dev/null >/dev/null 2>&1 &
+    helper=$!
+    n=0
+    until listens || [ $n = 100 ]; do n=$((n+1)); sleep 0.1; done
+  fi
+fi
+` + api.Binary + ` teardown
+status=$?
+[ "$helper" ] && kill "$helper" && wait "$helper"
+exit $status`
+
+// pods has stowaged remove all that it made on the host.
 func (r *removal) pods(ctx context.Context) error {
 	if r.state.stowaged == "" {
 		return nil
 	}
 	r.progress("removing pods")
-	if _, err := r.host.Run(ctx, ssh.Command{Script: api.Binary + " teardown"}); err != nil {
+	if _, err := r.host.Run(ctx, ssh.Command{Script: podsScript}); err != nil {
 		return fmt.Errorf("remove what stowaged made (%s teardown): %w", api.Binary, err)
 	}
 	return nil
@@ -204,18 +226,19 @@ gone() { # removes a directory, or its content; never through a mount
 }
 empty() { if [ -d "$1" ]; then rmdir "$1" 2>/dev/null || true; fi; }
 `
-	for _, d := range slices.Sorted(maps.Keys(r.state.dirs)) {
-		made, emptied := slices.Contains(m.Dirs, d), slices.Contains(m.Emptied, d)
+	dirs := slices.Sorted(slices.Values(allDirs))
+	slices.Reverse(dirs) // what is inside first
+	for _, d := range dirs {
+		mode, emptied := m.Emptied[d]
+		made := slices.Contains(m.Dirs, d)
+		containerds := slices.Contains(containerdDirs, d)
 		switch {
-		case d == api.DataDir || !made && !emptied:
-		case slices.Contains(containerdDirs, d):
-			if !r.keeps && made {
-				script += "gone dir " + d + "\n"
-			} else if !r.keeps {
-				script += "gone content " + d + "\n"
-			}
+		case d == api.DataDir || !made && !emptied || containerds && r.keeps:
+		case containerds && made:
+			script += "gone dir " + d + "\n"
+		case containerds:
+			script += "gone content " + d + " && chmod " + mode + " " + d + "\n"
 		case made:
-			// Others may have put something beside ours.
 			script += "empty " + d + "\n"
 		}
 	}

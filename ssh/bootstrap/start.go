@@ -22,10 +22,11 @@ mkdir -p -m 0755 ` + LogDir + `
 ` + stopSupervisor + `
 setsid ` + api.Binary + ` supervise </dev/null >>` + LogDir + `/supervise.log 2>&1 &`
 
-const stopSupervisor = `if [ -e /run/stowage/supervise.pid ]; then ` + api.Binary + ` supervise -stop; fi`
+// stopSupervisor also ends what a supervisor that was killed has left running.
+const stopSupervisor = `if [ -d ` + api.RunDir + ` ] && [ -x ` + api.Binary + ` ]; then ` + api.Binary + ` supervise -stop; fi`
 
-// Start starts stowaged, or restarts it where the binary, the unit, the
-// configuration or a certificate changed since it was started. Containers keep running.
+// Start starts stowaged, or restarts it where the binary, the unit or the
+// configuration changed since it was started. Containers keep running.
 func Start(ctx context.Context, host ssh.Host) error {
 	s, err := look(ctx, host)
 	if err != nil {

@@ -23,11 +23,15 @@ const (
 	dirEmpty  = "empty"
 )
 
-// ourDirs hold nothing but ours; containerdDirs are made by containerd when it
-// runs, and are ours if we installed it.
+// Directories that a node makes. Ours are removed when they are empty, after
+// what we put there. Containerd's hold what containerd made; they are removed
+// with their content if we installed it, but for its configuration, where others
+// may have put something since.
 var (
 	ourDirs        = []string{api.ConfigDir, api.DataDir, api.RunDir, LogDir, "/usr/local/bin", "/etc/sysctl.d"}
-	containerdDirs = []string{"/etc/containerd", "/var/lib/containerd", "/run/containerd", "/opt/containerd"}
+	containerdDirs = []string{"/var/lib/containerd", "/run/containerd", "/opt/containerd"}
+	containerdConf = []string{"/etc/containerd", "/etc/cni", "/etc/cni/net.d"}
+	allDirs        = slices.Concat(ourDirs, containerdDirs, containerdConf)
 )
 
 // state is what of a node is on a host, as one look at it found.
@@ -39,7 +43,7 @@ type state struct {
 	sums              map[string]string // unit_file, config, node_crt, ca_crt → SHA-256
 	active, enabled   map[string]bool   // systemd units
 	supervisor        bool              // the fallback runs
-	dirs              map[string]string // path → absent, empty, used
+	dirs              map[string]string // path → absent, empty MODE, used
 	sysctls           map[string]string // name → value
 	manifest          *Manifest
 	manifestText      string
@@ -48,7 +52,7 @@ type state struct {
 // look reads the state of a host in one round trip.
 func look(ctx context.Context, host ssh.Host) (*state, error) {
 	script := fmt.Sprintf("DIRS=%s\nSYSCTLS=%s\n%s",
-		ssh.Quote(strings.Join(append(slices.Clone(ourDirs), containerdDirs...), " ")),
+		ssh.Quote(strings.Join(allDirs, " ")),
 		ssh.Quote(strings.Join(slices.Sorted(maps.Keys(sysctls)), " ")), stateScript)
 	out, err := host.Run(ctx, ssh.Command{Script: script})
 	if err != nil {
@@ -106,9 +110,10 @@ func (s *state) set(key, value string) {
 	}
 }
 
-// fingerprint identifies everything that stowaged reads when it starts.
+// fingerprint identifies what stowaged reads when it starts and only we change:
+// certificates it renews itself, and reads them anew.
 func (s *state) fingerprint() string {
-	return digest(strings.Join([]string{s.stowaged, s.sums["unit_file"], s.sums["config"], s.sums["node_crt"], s.sums["ca_crt"]}, " "))
+	return digest(strings.Join([]string{s.stowaged, s.sums["unit_file"], s.sums["config"]}, " "))
 }
 
 // running says whether stowaged runs, however it is run here.

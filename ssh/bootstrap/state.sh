@@ -25,7 +25,7 @@ pid=$(cat /run/stowage/supervise.pid 2>/dev/null) &&
 for d in $DIRS; do
   if [ ! -d "$d" ]; then say dir "$d absent"
   elif [ "$(ls -A "$d")" ]; then say dir "$d used"
-  else say dir "$d empty"; fi
+  else say dir "$d empty $(stat -c %a "$d")"; fi
 done
 for s in $SYSCTLS; do
   f=/proc/sys/$(echo "$s" | tr . /)
