@@ -76,6 +76,7 @@ func (a *Agent) keepNetwork(ctx context.Context) {
 					a.warn("ForwardPolicyDrop", fmt.Sprintf("node %s: %s", a.o.Node, w))
 				}
 				a.nudgeAll()
+				a.sweep()
 				return
 			}
 			a.log.Warn("the pod network cannot be started", "error", err)
@@ -128,6 +129,7 @@ func (a *Agent) begin(ctx context.Context) {
 	a.adopt(found)
 	a.mu.Unlock()
 	a.reconcile()
+	a.sweep()
 }
 
 // adopt notes what an earlier agent left; reconcile gives it to supervisors.
@@ -270,7 +272,6 @@ func (a *Agent) take(u api.AssignmentUpdate, seen map[string]bool, synced bool) 
 		a.mu.Lock()
 		a.complete = true
 		a.mu.Unlock()
-		a.sweep()
 	}
 	if u.Node != nil {
 		select {
@@ -282,15 +283,20 @@ func (a *Agent) take(u api.AssignmentUpdate, seen map[string]bool, synced bool) 
 	if news {
 		a.nudgeAll()
 	}
+	if u.Type == "synced" {
+		a.sweep()
+	}
 	return nil
 }
 
 // sweep removes what is left of replicas that are neither assigned nor supervised:
-// namespaces and addresses, files, logs. Failures are tried again at the next sync.
+// namespaces and addresses, files, logs. It is called when the last of three
+// things is known: what runs, what is assigned, and that the network is up; and
+// at every sync. Whatever has a supervisor, which reconcile saw to, is safe.
 func (a *Agent) sweep() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.adopted {
+	if !a.adopted || !a.complete || !a.networkUp {
 		return
 	}
 	keep := map[string]bool{}
@@ -300,10 +306,7 @@ func (a *Agent) sweep() {
 	for _, want := range a.assigned() {
 		keep[podID(want.Pod, want.Slot)] = true
 	}
-	var errs []error
-	if a.networkUp {
-		errs = append(errs, a.network.Retain(keep))
-	}
+	errs := []error{a.network.Retain(keep)}
 	entries, _ := os.ReadDir(filepath.Join(a.o.RunDir, "pods"))
 	for _, e := range entries {
 		if !keep[e.Name()] {

@@ -43,7 +43,7 @@ func Start(t testing.TB) *Daemon {
 		t.Fatal(err)
 	}
 	d := &Daemon{Socket: filepath.Join(dir, "c.sock"), dir: dir}
-	config := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\", \"io.containerd.snapshotter.v1.btrfs\", \"io.containerd.snapshotter.v1.zfs\", \"io.containerd.snapshotter.v1.devmapper\", \"io.containerd.snapshotter.v1.aufs\"]\n[grpc]\naddress = %q\n",
+	config := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\", \"io.containerd.snapshotter.v1.btrfs\", \"io.containerd.snapshotter.v1.zfs\", \"io.containerd.snapshotter.v1.devmapper\", \"io.containerd.snapshotter.v1.aufs\"]\n[debug]\nlevel = \"warn\"\n[grpc]\naddress = %q\n",
 		filepath.Join(dir, "root"), filepath.Join(dir, "state"), d.Socket)
 	if err := os.WriteFile(d.path("config.toml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
@@ -59,7 +59,7 @@ func Start(t testing.TB) *Daemon {
 		}
 		if t.Failed() {
 			b, _ := os.ReadFile(d.path("log"))
-			t.Logf("containerd's log ends:\n%s", b[max(0, len(b)-3000):])
+			t.Logf("containerd's log ends:\n%s", b[max(0, len(b)-1500):])
 		}
 		if err := os.RemoveAll(dir); err != nil {
 			t.Error(err)
