@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"filippo.io/age"
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/stowage-iac/stowage/api"
@@ -22,6 +24,7 @@ type lab struct {
 	world   *world
 	backend *statetest.Memory
 	store   *state.Store
+	keys    *state.Keyring
 	files   map[string][]byte
 	destroy bool
 	before  func(*planner.Input)
@@ -30,18 +33,27 @@ type lab struct {
 
 func newLab(tb testing.TB, hosts ...string) *lab {
 	l := &lab{tb: tb, world: newWorld(), backend: &statetest.Memory{}}
-	keys := state.NewKeyring(state.KeyOptions{Getenv: func(name string) string {
-		if name == "STOWAGE_PASSPHRASE" {
-			return "open sesame, said the planner"
+	l.keys = state.NewKeyring(state.KeyOptions{Getenv: func(name string) string {
+		if name == "STOWAGE_AGE_KEY" {
+			return identity().String()
 		}
 		return ""
 	}})
-	l.store = state.NewStore(l.backend, state.Options{Keys: keys, Version: "test"})
+	l.store = state.NewStore(l.backend, state.Options{Keys: l.keys, Version: "test"})
 	for _, name := range hosts {
 		l.world.hosts[name] = api.NodeFacts{Hostname: name, Arch: "amd64", CPUs: 4, Memory: 8 << 30}
 	}
 	return l
 }
+
+// identity is this run's key.
+var identity = sync.OnceValue(func() *age.X25519Identity {
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		panic(err)
+	}
+	return id
+})
 
 func (l *lab) write(config string) *lab {
 	l.files = map[string][]byte{"main.stowage.hcl": []byte(config)}

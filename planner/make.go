@@ -8,7 +8,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/stowage-iac/stowage/lang"
-	"github.com/stowage-iac/stowage/providers"
+	"github.com/stowage-iac/stowage/scheduler"
 	"github.com/stowage-iac/stowage/state"
 )
 
@@ -61,7 +61,9 @@ type maker struct {
 	moved    []string        // pods found to change nothing but their nodes
 	fleet    nodesPlan
 	pods     []*podPlan
-	failed   bool // something was not planned: what seems to be gone may not be
+	bound    map[string]map[int]string      // pod → slot → node, now
+	others   map[string][]scheduler.Running // of other states, by node
+	failed   bool                           // something was not planned: what seems to be gone may not be
 }
 
 // blockPlan is a block of the configuration with its instances.
@@ -267,5 +269,3 @@ func resolveOnce(resolve func(string) (string, error)) func(string) (string, err
 		return a.ref, a.err
 	}
 }
-
-var _ providers.Kind = (*kindInfo)(nil)

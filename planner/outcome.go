@@ -73,24 +73,34 @@ func (x *executor) outputValue(o OutputChange) (cty.Value, hcl.Diagnostics) {
 	if o.Action == Delete {
 		return cty.NilVal, nil
 	}
+	undone := x.undone()
 	if x.ev == nil {
+		if len(undone) > 0 {
+			return cty.NilVal, nil // it may depend on what was not done
+		}
 		return o.After, nil
 	}
-	v, _, diags := x.ev.Output(o.Name)
-	if diags.HasErrors() && !x.anyFailed() {
-		return cty.NilVal, diags
+	v, deps, diags := x.ev.Output(o.Name)
+	for _, d := range deps {
+		if undone[d] {
+			return cty.NilVal, nil
+		}
 	}
 	if diags.HasErrors() || !v.IsWhollyKnown() {
-		return cty.NilVal, nil
+		return cty.NilVal, diags
 	}
 	return v, nil
 }
 
-func (x *executor) anyFailed() bool {
-	for _, s := range x.states {
-		if s != stepDone {
-			return true
+// undone are the addresses, and their blocks, with a step that failed or did not start.
+func (x *executor) undone() map[string]bool {
+	undone := map[string]bool{}
+	for i, s := range x.plan.Steps {
+		if x.states[i] != stepDone && (s.Kind == StepApply || s.Kind == StepDelete) {
+			address := x.plan.Changes[s.Index].Address
+			block, _ := splitAddress(address)
+			undone[address], undone[block] = true, true
 		}
 	}
-	return false
+	return undone
 }

@@ -79,11 +79,19 @@ func sequence(n int) []int {
 
 // bindings are the present nodes of our pods' slots.
 func (m *maker) bindings() map[string]map[int]string {
-	if m.in.World == nil || m.in.World.Cluster == nil {
-		return nil
+	if m.bound == nil {
+		m.bound = bindingsOf(m.in.World)
 	}
+	return m.bound
+}
+
+// bindingsOf are the nodes of all pods' slots.
+func bindingsOf(w *providers.World) map[string]map[int]string {
 	out := map[string]map[int]string{}
-	for _, b := range m.in.World.Cluster.Bindings {
+	if w == nil || w.Cluster == nil {
+		return out
+	}
+	for _, b := range w.Cluster.Bindings {
 		if out[b.Pod] == nil {
 			out[b.Pod] = map[int]string{}
 		}
@@ -93,12 +101,19 @@ func (m *maker) bindings() map[string]map[int]string {
 }
 
 func (m *maker) recordedPlacement(address string) map[int]string {
-	rec := m.recorded(address)
-	if rec == nil || len(rec.Placement) == 0 {
+	if rec := m.recorded(address); rec != nil {
+		return placementOf(rec.Placement)
+	}
+	return nil
+}
+
+// placementOf turns a list of nodes by slot into a map; nil when there are none.
+func placementOf(nodes []string) map[int]string {
+	if len(nodes) == 0 {
 		return nil
 	}
-	out := make(map[int]string, len(rec.Placement))
-	for slot, node := range rec.Placement {
+	out := make(map[int]string, len(nodes))
+	for slot, node := range nodes {
 		if node != "" {
 			out[slot] = node
 		}
@@ -119,15 +134,25 @@ func (m *maker) occupied() []scheduler.Node {
 
 // foreign are the replicas of other lineages' pods, by node.
 func (m *maker) foreign() map[string][]scheduler.Running {
+	if m.others == nil {
+		m.others = foreignReplicas(m.in.World, m.in.State.Lineage)
+	}
+	return m.others
+}
+
+// foreignReplicas are the replicas of pods that another lineage owns, by node.
+func foreignReplicas(w *providers.World, lineage string) map[string][]scheduler.Running {
 	out := map[string][]scheduler.Running{}
-	if m.in.World == nil || m.in.World.Cluster == nil {
+	if w == nil || w.Cluster == nil {
 		return out
 	}
 	specs := map[string]*scheduler.Running{}
-	for _, b := range m.in.World.Cluster.Bindings {
+	for _, b := range w.Cluster.Bindings {
 		r, ok := specs[b.Pod]
 		if !ok {
-			r = m.foreignPod(b.Pod)
+			if obj := w.Object(api.KindPod, b.Pod); obj != nil && obj.Owner != lineage {
+				r = runningOf(obj)
+			}
 			specs[b.Pod] = r
 		}
 		if r != nil {
@@ -137,15 +162,6 @@ func (m *maker) foreign() map[string][]scheduler.Running {
 		}
 	}
 	return out
-}
-
-// foreignPod is what one replica of another lineage's pod takes; nil for our own.
-func (m *maker) foreignPod(name string) *scheduler.Running {
-	obj := m.in.World.Object(api.KindPod, name)
-	if obj == nil || obj.Owner == m.in.State.Lineage {
-		return nil
-	}
-	return runningOf(obj)
 }
 
 // settle puts the scheduler's decisions into the plan.

@@ -7,7 +7,6 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
-	"github.com/stowage-iac/stowage/api"
 	"github.com/stowage-iac/stowage/providers"
 	"github.com/stowage-iac/stowage/state"
 )
@@ -129,24 +128,6 @@ func (m *maker) orphans() {
 		m.changes[address] = &Change{
 			Address: address, Kind: string(o.Kind), Action: Delete, Before: before, After: k.codec.null,
 			Reason: "left behind by an interrupted apply", ModRevision: o.ModRevision, Settled: true,
-			Placement: m.bound(api.Kind(o.Kind), o.Name),
 		}
 	}
-}
-
-// bound lists the nodes that a pod's slots are bound to, by slot.
-func (m *maker) bound(kind api.Kind, name string) []string {
-	if kind != api.KindPod {
-		return nil
-	}
-	var nodes []string
-	for _, b := range m.in.World.Cluster.Bindings {
-		if b.Pod == name && b.Slot >= 0 && b.Slot < 1<<16 {
-			for len(nodes) <= b.Slot {
-				nodes = append(nodes, "")
-			}
-			nodes[b.Slot] = b.Node
-		}
-	}
-	return nodes
 }

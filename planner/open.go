@@ -1,0 +1,221 @@
+package planner
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"github.com/stowage-iac/stowage/lang"
+	"github.com/stowage-iac/stowage/providers"
+	"github.com/stowage-iac/stowage/state"
+)
+
+// Sentinels of Open, for errors.Is.
+var (
+	ErrNoPlan      = errors.New("this is not a saved plan")
+	ErrPlanVersion = errors.New("the plan was saved by another version of stowage")
+	ErrContext     = errors.New("the plan is for another context")
+	ErrLineage     = errors.New("the plan is for another state")
+)
+
+// Limits of what a saved plan may hold, so that one from elsewhere cannot fill the
+// memory: bytes of all entries together after decompression, and entries.
+const (
+	maxPlanBytes   = 1 << 30
+	maxPlanEntries = 100_000
+)
+
+// OpenOptions of Open.
+type OpenOptions struct {
+	Kinds map[string]providers.Kind
+	Keys  *state.Keyring
+	// Context, when not "", is the only one that is accepted.
+	Context string
+	// Lineage, when not "", is the only one that is accepted.
+	Lineage string
+}
+
+// Saved is an opened plan with what it was made from.
+type Saved struct {
+	Plan *Plan
+	// Files are the configuration and what its functions read: lang.Options.Files.
+	Files map[string][]byte
+	// Inputs are the variables that were given.
+	Inputs lang.Inputs
+	Sealed bool // it was encrypted
+}
+
+// Open reads a saved plan of size bytes. It refuses other format versions,
+// contexts and lineages (ErrPlanVersion, ErrContext, ErrLineage), and what Save
+// cannot have written (ErrNoPlan). Whether the plan still holds is for CheckStale.
+func Open(r io.ReaderAt, size int64, o OpenOptions) (*Saved, error) {
+	outer, err := openZip(r, size)
+	if err != nil {
+		return nil, err
+	}
+	head, err := outer.read(metaFile)
+	if err != nil {
+		return nil, err
+	}
+	var m meta
+	if err := json.Unmarshal(head, &m); err != nil {
+		return nil, fmt.Errorf("%w: %s: %v", ErrNoPlan, metaFile, err)
+	}
+	if err := m.accept(o); err != nil {
+		return nil, err
+	}
+	if m.Sealed {
+		if outer, err = outer.unseal(head, o.Keys); err != nil {
+			return nil, err
+		}
+	}
+	s, err := outer.saved(newKinds(o.Kinds))
+	if err != nil {
+		return nil, err
+	}
+	s.Plan.Context, s.Plan.Lineage, s.Plan.Serial, s.Sealed = m.Context, m.Lineage, m.Serial, m.Sealed
+	return s, nil
+}
+
+func (m meta) accept(o OpenOptions) error {
+	switch {
+	case m.FormatVersion != FormatVersion:
+		return fmt.Errorf("%w: it has the format %d, saved by stowage %s, and this version reads the format %d; plan again, or apply it with that version",
+			ErrPlanVersion, m.FormatVersion, m.StowageVersion, FormatVersion)
+	case o.Context != "" && m.Context != o.Context:
+		return fmt.Errorf("%w: it was made for %q, and the current context is %q", ErrContext, m.Context, o.Context)
+	case o.Lineage != "" && m.Lineage != o.Lineage:
+		return fmt.Errorf("%w: it was made from the lineage %s, and this state has %s", ErrLineage, m.Lineage, o.Lineage)
+	}
+	return nil
+}
+
+// archive is a zip file whose entries are bounded together.
+type archive struct {
+	files map[string]*zip.File
+	left  *int64
+}
+
+func openZip(r io.ReaderAt, size int64) (archive, error) {
+	left := int64(maxPlanBytes)
+	return openBounded(r, size, &left)
+}
+
+func openBounded(r io.ReaderAt, size int64, left *int64) (archive, error) {
+	z, err := zip.NewReader(r, size)
+	if err != nil {
+		return archive{}, fmt.Errorf("%w: %v", ErrNoPlan, err)
+	}
+	if len(z.File) > maxPlanEntries {
+		return archive{}, fmt.Errorf("%w: it has %d entries and at most %d are read", ErrNoPlan, len(z.File), maxPlanEntries)
+	}
+	a := archive{files: make(map[string]*zip.File, len(z.File)), left: left}
+	for _, f := range z.File {
+		if a.files[f.Name] != nil {
+			return archive{}, fmt.Errorf("%w: it has two entries %q", ErrNoPlan, f.Name)
+		}
+		a.files[f.Name] = f
+	}
+	return a, nil
+}
+
+// read decompresses an entry, however large it says it is, up to what is left.
+func (a archive) read(name string) ([]byte, error) {
+	f := a.files[name]
+	if f == nil {
+		return nil, fmt.Errorf("%w: it has no entry %q", ErrNoPlan, name)
+	}
+	rc, err := f.Open()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %v", ErrNoPlan, name, err)
+	}
+	defer rc.Close()
+	b, err := io.ReadAll(io.LimitReader(rc, *a.left+1))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %v", ErrNoPlan, name, err)
+	}
+	if *a.left -= int64(len(b)); *a.left < 0 {
+		return nil, fmt.Errorf("%w: it holds more than %d MiB", ErrNoPlan, maxPlanBytes>>20)
+	}
+	return b, nil
+}
+
+func (a archive) unseal(head []byte, keys *state.Keyring) (archive, error) {
+	box, err := a.read(sealedFile)
+	if err != nil {
+		return a, err
+	}
+	if keys == nil {
+		return a, fmt.Errorf("the plan is encrypted: %w", state.ErrKey)
+	}
+	plain, err := keys.Open(box, head)
+	if err != nil {
+		return a, fmt.Errorf("the plan is encrypted: %w", err)
+	}
+	return openBounded(bytes.NewReader(plain), int64(len(plain)), a.left)
+}
+
+func (a archive) saved(kinds map[string]*kindInfo) (*Saved, error) {
+	body, err := a.read(planFile)
+	if err != nil {
+		return nil, err
+	}
+	var j planJSON
+	if err := json.Unmarshal(body, &j); err != nil {
+		return nil, fmt.Errorf("%w: %s: %v", ErrNoPlan, planFile, err)
+	}
+	s := &Saved{Files: map[string][]byte{}}
+	if s.Plan, err = j.toPlan(kinds); err != nil {
+		return nil, fmt.Errorf("%w: %s: %v", ErrNoPlan, planFile, err)
+	}
+	if s.Inputs, err = a.variables(); err != nil {
+		return nil, err
+	}
+	for _, name := range sortedKeys(a.files) {
+		if file, ok := strings.CutPrefix(name, sourcesDir); ok {
+			if s.Files[file], err = a.read(name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return s, nil
+}
+
+func (a archive) variables() (lang.Inputs, error) {
+	in := lang.Inputs{Variables: map[string]lang.Input{}}
+	body, err := a.read(variablesFile)
+	if err != nil {
+		return in, err
+	}
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(body, &raw); err != nil {
+		return in, fmt.Errorf("%w: %s: %v", ErrNoPlan, variablesFile, err)
+	}
+	for name, r := range raw {
+		v, err := ctyjson.Unmarshal(r, cty.DynamicPseudoType)
+		if err != nil {
+			return in, fmt.Errorf("%w: the variable %q: %v", ErrNoPlan, name, err)
+		}
+		in.Variables[name] = lang.Input{Value: v, Source: "the saved plan"}
+	}
+	return in, nil
+}
+
+// Prepare gives a state that is not stored yet what the plan was made with: its
+// lineage, and the key of its hashes where the state has none of its own. It must
+// come between loading the state and beginning the journal.
+func (p *Plan) Prepare(l *state.Loaded) {
+	if !l.Exists && p.Serial == l.State.Serial {
+		l.State.Lineage = p.Lineage
+	}
+	if !l.Encrypted && len(p.hashKey) > 0 {
+		l.State.HashKey = p.hashKey
+	}
+}
