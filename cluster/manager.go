@@ -96,7 +96,7 @@ func (o *Options) defaults() {
 func (o *Options) store(dir pki.Dir) store.Options {
 	return store.Options{
 		Dir: filepath.Join(o.DataDir, "etcd"), Name: o.Config.Name, Cluster: o.Config.Cluster,
-		Address: o.Config.Address, PeerListen: o.PeerListen, PeerPort: o.PeerPort,
+		Address: o.Config.Address, Members: len(o.Config.Managers), PeerListen: o.PeerListen, PeerPort: o.PeerPort,
 		CA: dir.CA(), Cert: dir.Cert(), Key: dir.Key(), ServerName: pki.ManagerName, Log: o.Log,
 	}
 }

@@ -16,14 +16,16 @@ type mirror struct {
 	stop context.CancelFunc
 	uses int // guarded by Client.mu
 
-	mu      sync.Mutex
-	synced  bool
-	failed  error
-	objects map[string]*api.Object     // pods by name
-	nodes   map[string]*api.NodeStatus // by name
-	bound   map[string]map[int]api.Binding
-	running map[string]map[string]api.ReplicaStatus // pod → slot@node
-	waiters map[string]map[chan struct{}]bool       // topic → wake-ups
+	mu     sync.Mutex
+	synced bool
+	failed error
+	// revision of the store that the mirror has come to.
+	revision int64
+	objects  map[string]*api.Object     // pods by name
+	nodes    map[string]*api.NodeStatus // by name
+	bound    map[string]map[int]api.Binding
+	running  map[string]map[string]api.ReplicaStatus // pod → slot@node
+	waiters  map[string]map[chan struct{}]bool       // topic → wake-ups
 }
 
 // wait calls cond, under the mirror's lock, whenever topic ("pod/NAME",
@@ -134,7 +136,7 @@ func (m *mirror) load(view *api.ClusterView) {
 	for i := range view.Replicas {
 		m.put(api.Change{Replica: &view.Replicas[i]})
 	}
-	m.synced = true
+	m.synced, m.revision = true, max(m.revision, view.Revision)
 	m.wakeAll()
 }
 
@@ -142,6 +144,7 @@ func (m *mirror) apply(change api.Change) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	topic := m.put(change)
+	m.revision = max(m.revision, change.Revision)
 	if change.Node != nil {
 		m.wakeAll() // a node that does not answer matters to its pods
 		return

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -27,8 +28,12 @@ func (c *Client) Healthy(ctx context.Context) error {
 // WaitHealthy waits until stowaged serves or the context ends; its error then
 // names the last cause.
 func (c *Client) WaitHealthy(ctx context.Context) error {
-	_, err := c.repeatFor(ctx, 1<<62, func() error { return c.Healthy(ctx) })
-	return err
+	for {
+		err := c.Healthy(ctx)
+		if err == nil || !errors.Is(err, ErrUnavailable) || backOff(100*time.Millisecond).sleep(ctx) != nil {
+			return err
+		}
+	}
 }
 
 // Sign has the cluster's CA sign a node's key. req.Role and req.Address say

@@ -24,15 +24,11 @@ func (c *Client) call(ctx context.Context, method, path string, body, into any) 
 	return err
 }
 
+// repeat calls do while it fails with ErrUnavailable, for c.patience at most.
 func (c *Client) repeat(ctx context.Context, do func() error) (repeated bool, err error) {
-	return c.repeatFor(ctx, c.patience, do)
-}
-
-// repeatFor calls do until it fails with anything but ErrUnavailable, for patience at most.
-func (c *Client) repeatFor(ctx context.Context, patience time.Duration, do func() error) (repeated bool, err error) {
 	start := time.Now()
 	for pause := backOff(0); ; pause = pause.next() {
-		if err = do(); err == nil || !errors.Is(err, ErrUnavailable) || time.Since(start) > patience {
+		if err = do(); err == nil || !errors.Is(err, ErrUnavailable) || time.Since(start) > c.patience {
 			return repeated, err
 		}
 		if pause.sleep(ctx) != nil {

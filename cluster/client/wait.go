@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/stowage-iac/stowage/api"
@@ -14,7 +15,13 @@ import (
 // ends its error says how far the rollout was. The Rollout is what was seen
 // last, also with an error. All waiters of a client share one watch.
 func (c *Client) WaitPod(ctx context.Context, pod string, progress func(Rollout)) (Rollout, error) {
-	return c.waitPod(ctx, pod, progress, func(r Rollout) (bool, error) {
+	// The watch may lag behind the write that the caller waits for: what it shows
+	// counts from that write on.
+	written, err := c.Get(ctx, api.KindPod, pod)
+	if err != nil {
+		return Rollout{Pod: pod}, err
+	}
+	return c.waitPod(ctx, pod, written.ModRevision, progress, func(r Rollout) (bool, error) {
 		switch {
 		case !r.Exists:
 			return false, fmt.Errorf("%w: pod.%s is not in the cluster's store", ErrNotFound, pod)
@@ -26,20 +33,25 @@ func (c *Client) WaitPod(ctx context.Context, pod string, progress func(Rollout)
 }
 
 // WaitPodGone waits until nothing of the pod is left, on any node that still
-// answers. Call it after Delete.
+// answers. Call it after Delete; ErrConflict when the pod is there (again).
 func (c *Client) WaitPodGone(ctx context.Context, pod string, progress func(Rollout)) error {
-	_, err := c.waitPod(ctx, pod, progress, func(r Rollout) (bool, error) {
-		if r.Exists {
-			return false, fmt.Errorf("%w: pod.%s was written again meanwhile", ErrConflict, pod)
-		}
-		return r.Gone(), nil
-	})
+	switch _, err := c.Get(ctx, api.KindPod, pod); {
+	case err == nil:
+		return fmt.Errorf("%w: pod.%s is in the cluster's store", ErrConflict, pod)
+	case !errors.Is(err, ErrNotFound):
+		return err
+	}
+	_, err := c.waitPod(ctx, pod, 0, progress, func(r Rollout) (bool, error) { return r.Gone(), nil })
 	return err
 }
 
-func (c *Client) waitPod(ctx context.Context, pod string, progress func(Rollout), done func(Rollout) (bool, error)) (Rollout, error) {
+// waitPod waits for a state of the rollout at revision since of the store, or later.
+func (c *Client) waitPod(ctx context.Context, pod string, since int64, progress func(Rollout), done func(Rollout) (bool, error)) (Rollout, error) {
 	var last Rollout
 	err := c.wait(ctx, "pod/"+pod, func(m *mirror) (bool, error) {
+		if m.revision < since {
+			return false, nil
+		}
 		r := m.pod(pod).rollout(pod)
 		changed := r.String() != last.String()
 		last = r

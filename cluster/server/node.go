@@ -47,8 +47,8 @@ func notMember(name string) error {
 }
 
 // awaitMember gives a node that is just being set up a moment to become a member.
-func (m *Manager) awaitMember(r *http.Request) (pki.Peer, error) {
-	patience := time.After(memberPatience)
+func (m *Manager) awaitMember(r *http.Request, moment time.Duration) (pki.Peer, error) {
+	patience := time.After(moment)
 	for {
 		changed := m.Follower.Changed()
 		peer, err := m.member(r)
@@ -83,7 +83,7 @@ func (s *Server) assignments(out *lines, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	peer, err := m.awaitMember(r)
+	peer, err := m.awaitMember(r, streamPatience)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (s *Server) assignments(out *lines, r *http.Request) error {
 // status takes a report. The node's replicas and status are named after the
 // certificate; a report that names another node is refused.
 func (s *Server) status(m *Manager, r *http.Request) (any, error) {
-	peer, err := m.member(r)
+	peer, err := m.awaitMember(r, reportPatience)
 	if err != nil {
 		return nil, err
 	}

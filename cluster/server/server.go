@@ -34,7 +34,9 @@ const (
 	eventsPerNode = 20               // a second, in the long run
 	eventsBurst   = 200
 
-	memberPatience = 20 * time.Second // for a node that is not a member yet
+	// For a node that is not a member yet: it is made one after its agent starts.
+	streamPatience = 20 * time.Second
+	reportPatience = 2 * time.Second
 )
 
 // Manager is what a manager serves beside what every node does.

@@ -26,6 +26,9 @@ type Options struct {
 	Name    string // the node's name
 	Cluster string // cluster ID; a store of another cluster is refused by its peers
 	Address string // advertised to other managers: host or IP
+	// Members is how many managers the cluster has. A lone one need not be
+	// patient with others: it is ready within a quarter of a second.
+	Members int
 	// PeerListen is the IP to listen on for other managers, PeerPort the port.
 	PeerListen string
 	PeerPort   int
@@ -134,6 +137,9 @@ func (o Options) config(f *fatal) *embed.Config {
 	c.PeerTLSInfo = transport.TLSInfo{
 		CertFile: o.Cert, KeyFile: o.Key, TrustedCAFile: o.CA, ClientCertAuth: true,
 		ServerName: o.ServerName, AllowedHostnames: []string{o.ServerName},
+	}
+	if o.Members <= 1 {
+		c.TickMs, c.ElectionMs = 20, 200
 	}
 	c.StrictReconfigCheck = true
 	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(f.logger())
