@@ -313,7 +313,7 @@ func (a *Agent) sweep() {
 			errs = append(errs, a.teardown(e.Name(), false))
 		}
 	}
-	errs = append(errs, a.sweepConfigs())
+	errs = append(errs, a.sweepConfigs(), a.sweepLogs(keep))
 	if err := errors.Join(errs...); err != nil {
 		a.log.Warn("sweep", "error", err)
 	}
@@ -335,6 +335,17 @@ func (a *Agent) sweepConfigs() error {
 	for _, d := range dirs {
 		if !used[d] {
 			err = errors.Join(err, os.RemoveAll(d))
+		}
+	}
+	return err
+}
+
+// sweepLogs removes the logs of replicas that are not kept.
+func (a *Agent) sweepLogs(keep map[string]bool) error {
+	dirs, err := filepath.Glob(filepath.Join(a.o.DataDir, "logs", "*", "*"))
+	for _, d := range dirs {
+		if id := filepath.Base(filepath.Dir(d)) + "-" + filepath.Base(d); !keep[id] {
+			err = errors.Join(err, a.removeLogs(id))
 		}
 	}
 	return err

@@ -106,7 +106,7 @@ func (a *Agent) teardown(id string, keep bool) error {
 	if keep {
 		errs = append(errs, a.network.Reset(id))
 	} else {
-		errs = append(errs, a.network.Delete(id), os.RemoveAll(a.logDir(id)))
+		errs = append(errs, a.network.Delete(id), a.removeLogs(id))
 	}
 	unmountAll(filepath.Join(a.podDir(id), "shm"))
 	errs = append(errs, os.RemoveAll(a.podDir(id)), os.RemoveAll(a.secretDir(id)))
@@ -121,6 +121,13 @@ func (a *Agent) markerFile(id string) string { return filepath.Join(a.podDir(id)
 func (a *Agent) logDir(id string) string {
 	i := strings.LastIndexByte(id, '-')
 	return filepath.Join(a.o.DataDir, "logs", id[:i], id[i+1:])
+}
+
+func (a *Agent) removeLogs(id string) error {
+	dir := a.logDir(id)
+	err := os.RemoveAll(dir)
+	_ = os.Remove(filepath.Dir(dir)) // the pod's, when this was its last replica here
+	return err
 }
 
 func (a *Agent) writeMarker(id string, m marker) error {

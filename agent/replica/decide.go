@@ -92,11 +92,9 @@ func (d *decision) end(c *Container) {
 	switch {
 	case c.TermAt.IsZero():
 		d.do(Action{Verb: Term, Container: c.Name, ID: c.ID})
-	case c.Killed:
-		if d.due(d.s.Hold) {
-			d.do(Action{Verb: Kill, Container: c.Name, ID: c.ID})
-		}
-	case d.due(c.TermAt.Add(d.s.Sandbox.grace())):
+	case c.KilledAt.IsZero() && d.due(c.TermAt.Add(d.s.Sandbox.grace())):
+		d.do(Action{Verb: Kill, Container: c.Name, ID: c.ID})
+	case !c.KilledAt.IsZero() && d.due(c.KilledAt.Add(firstDelay)): // the first did not help
 		d.do(Action{Verb: Kill, Container: c.Name, ID: c.ID})
 	}
 }

@@ -44,8 +44,7 @@ func (s *State) Begin(a Action, now time.Time) {
 	case Term:
 		c.TermAt = now
 	case Kill:
-		c.Killed = true
-		s.Hold = now.Add(firstDelay) // a kill that did not help is repeated
+		c.KilledAt = now
 	case Settle, InitDone:
 		c.Busy = true
 	case Remove:

@@ -81,7 +81,7 @@ type Container struct {
 	Tries              int       // ends in a row without a long run between
 	Next               time.Time // not started again before
 	TermAt             time.Time
-	Killed             bool
+	KilledAt           time.Time
 }
 
 // Problem is a reason (CamelCase) with a full sentence.
