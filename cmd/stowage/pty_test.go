@@ -20,6 +20,7 @@ type session struct {
 	tty  *os.File // the person's side
 	cmd  *exec.Cmd
 	done chan error
+	eof  chan struct{} // closed when everything that was shown has been read
 
 	mu   sync.Mutex
 	out  bytes.Buffer
@@ -34,7 +35,7 @@ func onTerminal(t *testing.T, dir string, env []string, args ...string) *session
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &session{t: t, tty: ptmx, done: make(chan error, 1), grew: make(chan struct{}, 1)}
+	s := &session{t: t, tty: ptmx, done: make(chan error, 1), eof: make(chan struct{}), grew: make(chan struct{}, 1)}
 	s.cmd = exec.Command(self)
 	s.cmd.Args = append([]string{"stowage"}, args...)
 	s.cmd.Dir = dir
@@ -79,6 +80,7 @@ func openTerminal(t *testing.T) (ptmx, pts *os.File) {
 }
 
 func (s *session) read() {
+	defer close(s.eof)
 	buf := make([]byte, 4096)
 	for {
 		n, err := s.tty.Read(buf)
@@ -130,6 +132,7 @@ func (s *session) ends(code int) {
 	case <-time.After(20 * time.Second):
 		s.t.Fatalf("it does not end:\n%s", s.text())
 	}
+	<-s.eof
 	if got := s.cmd.ProcessState.ExitCode(); got != code {
 		s.t.Fatalf("exit code %d, want %d:\n%s", got, code, s.text())
 	}

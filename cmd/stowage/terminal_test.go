@@ -95,7 +95,8 @@ func TestInterruptedPlan(t *testing.T) {
 	if _, err := os.ReadFile(filepath.Join(dir, "started")); err != nil {
 		t.Fatal(err)
 	}
-	s.types("\x03")
+	s.cmd.Process.Signal(os.Interrupt)
+	s.expect("nothing has been changed")
 	s.ends(130)
 	if text := s.text(); strings.LastIndex(text, "\x1b[?25h") < strings.LastIndex(text, "\x1b[?25l") {
 		t.Errorf("the cursor stays hidden:\n%q", text)

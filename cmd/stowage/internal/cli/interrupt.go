@@ -51,6 +51,18 @@ func Interrupts(ctx context.Context, grace time.Duration, tell func(second bool)
 	}
 }
 
+// Interruptible is Interrupts for a command that changes nothing: the first
+// signal ends the context, and after grace the process. tell is called once.
+func Interruptible(ctx context.Context, grace time.Duration, tell func()) (context.Context, func()) {
+	soft, _, release := Interrupts(ctx, grace, func(second bool) {
+		if !second {
+			tell()
+			time.AfterFunc(grace, func() { exit(Interrupted) })
+		}
+	})
+	return soft, release
+}
+
 var (
 	atExitMu sync.Mutex
 	atExit   []func()

@@ -26,7 +26,6 @@ func (s *Session) Plan(ctx context.Context) (*planner.Plan, int) {
 	}
 	s.quiet()
 	if interrupted(ctx) {
-		s.say("Interrupted: nothing has been changed.")
 		return nil, cli.Interrupted
 	}
 	if diags.HasErrors() {

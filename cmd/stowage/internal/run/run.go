@@ -83,7 +83,7 @@ func (r *Run) Fail(summary string, err error) int {
 func (r *Run) Note(text string) {
 	line := fmt.Sprintf("%s %s\n", r.Err().Bold("Note:"), strings.TrimSuffix(text, ".")+".")
 	if r.current != nil {
-		r.current.say(line)
+		r.current.Say(line)
 		return
 	}
 	fmt.Fprintln(r.T.Err, line)
@@ -142,13 +142,38 @@ func (r *Run) LoadFiles(files map[string][]byte) (*lang.Config, hcl.Diagnostics)
 	return cfg, diags
 }
 
-// Keys are the keys of the state and of saved plans.
+// Keys are the keys of the state and of saved plans: those that the
+// configuration names come before those of the environment.
 func (r *Run) Keys(cfg *lang.Config) *state.Keyring {
 	o := state.KeyOptions{Getenv: r.T.Getenv, Notice: r.Note}
 	if e := cfg.Settings.Encryption; e != nil {
 		o.Recipients = e.Recipients
+		o.Getenv = func(name string) string {
+			switch {
+			case name == "STOWAGE_PASSPHRASE" && e.PassphraseEnv != "":
+				return r.T.Getenv(e.PassphraseEnv)
+			case name == "STOWAGE_AGE_KEY_FILE" && r.T.Getenv(name) == "":
+				return firstFile(e.Identities)
+			}
+			return r.T.Getenv(name)
+		}
 	}
 	return state.NewKeyring(o)
+}
+
+// firstFile is the first of the paths that exists; ~ is the user's home.
+func firstFile(paths []string) string {
+	for _, p := range paths {
+		if rest, ok := strings.CutPrefix(p, "~/"); ok {
+			if home, err := os.UserHomeDir(); err == nil {
+				p = filepath.Join(home, rest)
+			}
+		}
+		if _, err := os.Stat(p); err == nil {
+			return p
+		}
+	}
+	return ""
 }
 
 // Store is the state that a configuration names.

@@ -1,26 +1,104 @@
 package run
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"os"
 
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
+	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/planner"
 )
 
-// Save writes a plan to a file.
+// Save writes a plan to a file that only its owner may read.
 func (s *Session) Save(p *planner.Plan, path string) int {
-	return s.failed(Diagnose("Cannot save the plan", errors.New("later")))
+	var b bytes.Buffer
+	err := p.Save(&b, planner.SaveOptions{Kinds: s.r.Kinds, Config: s.config, Inputs: s.inputs, Keys: s.r.Keys(s.config)})
+	if err == nil {
+		err = WriteFile(path, b.Bytes(), 0o600)
+	}
+	if err != nil {
+		return s.failed(Diagnose("Cannot save the plan", err))
+	}
+	if s.stream != nil {
+		return cli.OK
+	}
+	if err := s.r.Out().Saved(s.r.T.Out, path); err != nil {
+		return s.r.Fail("Cannot write the result", err)
+	}
+	return cli.OK
 }
 
 // OpenPlan reads a saved plan.
-func (r *Run) OpenPlan(path string) (*planner.Plan, hcl.Diagnostics) {
-	return nil, Diagnose("Cannot read the plan", errors.New("later"))
+func (r *Run) OpenPlan(path string) (*planner.Saved, hcl.Diagnostics) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, Diagnose("Cannot read the plan", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = errors.New("it is a directory")
+	}
+	if err != nil {
+		return nil, Diagnose("Cannot read the plan", fmt.Errorf("%s: %w", path, err))
+	}
+	saved, err := planner.Open(f, info.Size(), planner.OpenOptions{Kinds: r.Kinds, Keys: r.Keys(&lang.Config{})})
+	if err != nil {
+		return nil, Diagnose("Cannot read the plan", fmt.Errorf("%s: %w", path, err))
+	}
+	return saved, nil
 }
 
-// Resume begins the apply of a saved plan.
-func (r *Run) Resume(ctx context.Context, p *planner.Plan, o *Options) (*Session, int) {
-	return nil, cli.Failed
+// Resume begins the apply of a saved plan: it loads the configuration that the
+// plan was made from, locks and reads the state, looks at the hosts and refuses
+// a plan that is stale. Without a session the exit code is returned.
+func (r *Run) Resume(ctx context.Context, saved *planner.Saved, o *Options) (*Session, int) {
+	p := saved.Plan
+	o.Destroy = p.Destroy
+	s := r.session(o)
+	config, diags := r.LoadFiles(saved.Files)
+	if diags.HasErrors() {
+		return nil, s.failed(diags)
+	}
+	s.config, s.inputs, s.store = config, saved.Inputs, r.Store(config)
+	operation := "apply"
+	if p.Destroy {
+		operation = "destroy"
+	}
+	if code := s.load(ctx, operation); code != cli.OK {
+		return nil, code
+	}
+	if code := s.current(ctx, p); code != cli.OK {
+		s.End()
+		return nil, code
+	}
+	return s, cli.OK
+}
+
+// current checks that what a plan was made from is still so: first the state,
+// then the hosts and the cluster.
+func (s *Session) current(ctx context.Context, p *planner.Plan) int {
+	if diags := planner.CheckStale(p, s.loaded, nil, s.r.Kinds); diags.HasErrors() {
+		return s.failed(diags)
+	}
+	p.Prepare(s.loaded)
+	world, diags := s.refresh(ctx, s.show())
+	s.quiet()
+	if interrupted(ctx) {
+		s.Say("Nothing has been changed.")
+		return cli.Interrupted
+	}
+	if !diags.HasErrors() {
+		diags = append(diags[:len(diags):len(diags)], planner.CheckStale(p, s.loaded, world, s.r.Kinds)...)
+	}
+	if diags.HasErrors() {
+		return s.failed(diags)
+	}
+	s.report(diags)
+	return cli.OK
 }

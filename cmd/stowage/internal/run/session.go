@@ -139,8 +139,8 @@ func (s *Session) quiet() {
 	}
 }
 
-// say writes a line for a person, between the lines of what runs.
-func (s *Session) say(text string) {
+// Say writes a line for a person, between the lines of what runs.
+func (s *Session) Say(text string) {
 	s.mu.Lock()
 	p := s.progress
 	s.mu.Unlock()
@@ -159,7 +159,7 @@ func (r *Run) TellInterrupt(first string) func(second bool) {
 			text = "Stopping at once. What was under way is recorded; the next apply continues."
 		}
 		if r.current != nil {
-			r.current.say("\n" + text)
+			r.current.Say("\n" + text)
 		}
 	}
 }

@@ -52,6 +52,9 @@ func Fresh(ctx context.Context, r *run.Run, o *run.Options) int {
 	defer s.End()
 	p, code := s.Plan(soft)
 	if p == nil {
+		if code == cli.Interrupted {
+			s.Say("Nothing has been changed.")
+		}
 		return code
 	}
 	if code := s.Show(p); code != cli.OK {
@@ -84,16 +87,16 @@ func saved(ctx context.Context, r *run.Run, f *cli.Flags, o *run.Options, path s
 	}
 	soft, hard, release := interrupts(ctx, r)
 	defer release()
-	p, diags := r.OpenPlan(path)
+	opened, diags := r.OpenPlan(path)
 	if r.Report(diags) {
 		return cli.Failed
 	}
-	s, code := r.Resume(soft, p, o)
+	s, code := r.Resume(soft, opened, o)
 	if s == nil {
 		return code
 	}
 	defer s.End()
-	return s.Apply(soft, hard, p)
+	return s.Apply(soft, hard, opened.Plan)
 }
 
 func interrupts(ctx context.Context, r *run.Run) (soft, hard context.Context, release func()) {

@@ -35,7 +35,7 @@ error and 2 when there are changes.`,
 }
 
 func plan(ctx context.Context, r *run.Run, o *run.Options, out string, detailed bool) int {
-	ctx, _, release := cli.Interrupts(ctx, time.Second, r.TellInterrupt("Stopping; nothing has been changed."))
+	ctx, release := cli.Interruptible(ctx, 2*time.Second, func() { r.TellInterrupt("Interrupted: nothing has been changed.")(false) })
 	defer release()
 	s, code := r.Begin(ctx, "plan", o)
 	if s == nil {

@@ -33,10 +33,11 @@ Sensitive values are named, not shown; with -json they are null.`,
 }
 
 func plan(r *run.Run, path string, asJSON bool) int {
-	p, diags := r.OpenPlan(path)
+	saved, diags := r.OpenPlan(path)
 	if r.Report(diags) {
 		return cli.Failed
 	}
+	p := saved.Plan
 	var err error
 	if asJSON {
 		err = r.Out().PlanJSON(r.T.Out, p)
