@@ -233,7 +233,9 @@ func (l *loader) argument(b *body, a *hclsyntax.Attribute, s *schema.Block, o bo
 		l.errorf("Argument cannot be set", a.NameRange, "%s of %s is known after apply and cannot be set. Remove it.", a.Name, o.in)
 		return
 	}
-	b.args = append(b.args, &argument{name: a.Name, schema: as, expr: l.tracked(a.Expr, o.scope), rng: a.SrcRange})
+	x := l.tracked(a.Expr, o.scope)
+	x.weak = as.Ref != nil && as.Ref.Weak
+	b.args = append(b.args, &argument{name: a.Name, schema: as, expr: x, rng: a.SrcRange})
 }
 
 // nested compiles the nested blocks of one type.

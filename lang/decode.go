@@ -46,7 +46,7 @@ func (e *Evaluator) Decode(r *Resource, key cty.Value) (*Instance, hcl.Diagnosti
 	if len(diags) == 0 {
 		f.release()
 	}
-	return inst, append(diags, e.reported()...)
+	return inst, tidy(append(diags, e.reported()...))
 }
 
 // bind gives count and each their values.
@@ -163,7 +163,7 @@ func (f *frame) argument(b *body, a *argument, ctx *hcl.EvalContext) (cty.Value,
 	if !v.Type().Equals(s.Type) {
 		converted, err := convert.Convert(v, s.Type)
 		if err != nil {
-			return fail("Wrong type of value", "The argument "+a.name+" of "+b.in+" needs "+article(s.Type)+": "+errorText(err)+".")
+			return fail("Wrong type of value", "The argument "+a.name+" of "+b.in+" needs "+article(s.Type)+": "+conversionProblem(v, s.Type, err)+".")
 		}
 		v = converted
 	}

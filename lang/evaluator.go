@@ -182,7 +182,7 @@ func (e *Evaluator) Output(name string) (cty.Value, []string, hcl.Diagnostics) {
 func (e *Evaluator) output(o *Output) (cty.Value, []string, hcl.Diagnostics) {
 	f := e.frame(nil)
 	v, diags := o.value.Value(f.ctx)
-	diags = append(f.explain(diags), e.reported()...)
+	diags = tidy(append(f.explain(diags), e.reported()...))
 	for _, d := range o.dependsOn {
 		diags = append(diags, f.dependOn(d)...)
 	}

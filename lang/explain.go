@@ -51,7 +51,6 @@ type shower struct {
 	vars       map[string]any // tree of names; leaves are cty.Value
 	traversals []hcl.Traversal
 	values     []cty.Value
-	calls      bool
 }
 
 func (s *shower) visit(e hclsyntax.Expression) {
@@ -60,13 +59,16 @@ func (s *shower) visit(e hclsyntax.Expression) {
 		s.reference(r)
 	case *hclsyntax.ScopeTraversalExpr:
 		// A variable of a for expression or a dynamic block: where it has a value, the context knows.
-		if v, diags := r.Traversal.TraverseAbs(s.ctx); !diags.HasErrors() {
-			root, _ := r.Traversal[:1].TraverseAbs(s.ctx)
-			s.vars[r.Traversal.RootName()] = root
-			s.show(r.Traversal, v)
+		root, diags := r.Traversal[:1].TraverseAbs(s.ctx)
+		if diags.HasErrors() {
+			break
 		}
-	case *hclsyntax.FunctionCallExpr:
-		s.calls = true
+		s.vars[r.Traversal.RootName()] = root
+		if v, diags := r.Traversal.TraverseAbs(s.ctx); !diags.HasErrors() {
+			s.show(r.Traversal, v)
+		} else {
+			s.show(r.Traversal[:1], root)
+		}
 	}
 	children(e, s.visit)
 }
@@ -104,7 +106,7 @@ func (s *shower) reference(r *ref) {
 	}
 	shown, diags := r.rest.TraverseRel(v)
 	if diags.HasErrors() {
-		s.values = append(s.values, v)
+		s.show(path, v)
 		return
 	}
 	s.show(r.Traversal, shown)
@@ -138,9 +140,10 @@ func treeValue(v any) cty.Value {
 // secrets reports whether the detail of d could contain a sensitive value: it is
 // a function's own message about sensitive arguments, or quotes such a value.
 func (s *shower) secrets(d *hcl.Diagnostic) bool {
+	_, ofFunction := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d)
 	for _, v := range s.values {
 		if IsSensitive(v) {
-			if s.calls || quotes(d.Detail, v) {
+			if ofFunction || quotes(d.Detail, v) {
 				return true
 			}
 		}

@@ -20,6 +20,7 @@ type expression struct {
 	blocks []*Resource // that it refers to itself
 	locals []*Local
 	reach  []*Resource // blocks that it refers to itself or through locals; set by the end of Load
+	weak   bool        // of an argument with weak references: no dependency
 }
 
 // scope is what an expression may refer to.

@@ -60,7 +60,11 @@ func (r *Resource) expressions() []*expression {
 		all = append(all, r.forEach)
 	}
 	if r.body != nil {
-		all = append(all, r.body.inside...)
+		for _, x := range r.body.inside {
+			if !x.weak {
+				all = append(all, x)
+			}
+		}
 	}
 	return all
 }

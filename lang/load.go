@@ -248,7 +248,8 @@ func (l *loader) declareBlock(b *hclsyntax.Block) {
 			l.errorf("Not supported yet", b.DefRange(), "This version of Stowage does not support %s blocks.%s", b.Type, sentence(why))
 			return
 		}
-		hint := didYouMean(b.Type, append(keysOf(l.opts.Schemas), "stowage", "variable", "locals", "output"))
+		kinds := append(keysOf(l.opts.Schemas), "stowage", "variable", "locals", "output")
+		hint := didYouMean(b.Type, append(kinds, keysOf(l.opts.Later)...))
 		if b.Type == "resource" && len(b.Labels) == 2 {
 			hint = fmt.Sprintf(" A resource block begins with its kind: %s %q { … }.", b.Labels[0], b.Labels[1])
 		}

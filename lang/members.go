@@ -150,6 +150,43 @@ func article(ty cty.Type) string {
 	return "a " + name
 }
 
+// conversionProblem says why v cannot be converted to ty. Of several reasons it
+// takes the first by name; convert takes any.
+func conversionProblem(v cty.Value, ty cty.Type, err error) string {
+	return conversionProblemAt(nil, v, ty, err)
+}
+
+func conversionProblemAt(path cty.Path, v cty.Value, ty cty.Type, err error) string {
+	v, _ = v.Unmark()
+	if v.Type().IsObjectType() && v.IsKnown() && !v.IsNull() && (ty.IsMapType() || ty.IsObjectType()) {
+		for _, name := range keysOf(v.Type().AttributeTypes()) {
+			var want cty.Type
+			switch {
+			case ty.IsMapType():
+				want = ty.ElementType()
+			case ty.HasAttribute(name):
+				want = ty.AttributeType(name)
+			default:
+				continue
+			}
+			if _, err := convert.Convert(v.GetAttr(name), want); err != nil {
+				step := cty.PathStep(cty.GetAttrStep{Name: name})
+				if !hclsyntax.ValidIdentifier(name) {
+					step = cty.IndexStep{Key: cty.StringVal(name)}
+				}
+				return conversionProblemAt(append(path, step), v.GetAttr(name), want, err)
+			}
+		}
+	}
+	if pe, ok := err.(cty.PathError); ok {
+		path = append(path, pe.Path...)
+	}
+	if len(path) == 0 {
+		return err.Error()
+	}
+	return pathText(path) + ": " + err.Error()
+}
+
 // errorText is a conversion error with the path within the value that it concerns.
 func errorText(err error) string {
 	if pe, ok := err.(cty.PathError); ok && len(pe.Path) > 0 {

@@ -22,7 +22,8 @@ import (
 type meant struct {
 	resource *Resource // nil: value
 	index    int       // allOf: the block as a whole
-	unknown  bool      // which instance is not known yet
+	unknown  bool      // which instance is not known yet, or its block was not expanded yet
+	key      cty.Value // with unknown: the instance's key, when that is known
 	value    cty.Value // a plain value: a string, null or unknown
 	marks    cty.ValueMarks
 }
@@ -37,7 +38,8 @@ func (f *frame) reference(b *body, a *argument, ctx *hcl.EvalContext) (cty.Value
 	list, ok := e.(*hclsyntax.TupleConsExpr)
 	if !ok {
 		v, diags := e.Value(ctx)
-		if diags.HasErrors() || v.IsNull() || !v.IsKnown() || a.schema.Ref.OrString {
+		list := v.Type().IsListType() || v.Type().IsSetType() || v.Type().IsTupleType()
+		if diags.HasErrors() || v.IsNull() || v.Type() == cty.DynamicPseudoType || list && a.schema.Ref.OrString {
 			return v, diags
 		}
 		return v, append(diags, f.refError(a, e, ctx, "List of references expected",
@@ -84,8 +86,8 @@ func (f *frame) oneReference(b *body, a *argument, e hclsyntax.Expression, ctx *
 		switch {
 		case v.IsNull():
 			return v, diags
-		case !v.IsKnown() && (v.Type() == cty.DynamicPseudoType || v.Type() == cty.String && want.OrString):
-			return m.value, diags
+		case !v.IsKnown() && !v.Type().IsPrimitiveType():
+			return cty.DynamicVal.WithSameMarks(m.value), diags // in Validate, of any block
 		case want.OrString && (v.Type().IsPrimitiveType()):
 			return m.value, diags
 		}
@@ -111,6 +113,8 @@ func (f *frame) referenceTo(m meant, want *schema.Ref) cty.Value {
 	b := f.e.blocks[m.resource.index]
 	object, address := cty.UnknownVal(m.resource.ty), cty.UnknownVal(cty.String)
 	switch {
+	case m.unknown && want.Weak && m.key != cty.NilVal:
+		address = cty.StringVal(InstanceAddress(m.resource.address, m.key))
 	case m.unknown:
 	case m.index == allOf:
 		address = cty.StringVal(m.resource.address)
@@ -264,7 +268,7 @@ func (f *frame) meanInstance(r *Resource, key cty.Value, rng hcl.Range) (meant, 
 	}
 	if !b.expanded() {
 		f.dependAll(r)
-		return meant{resource: r, index: allOf, unknown: true}, nil
+		return meant{resource: r, index: allOf, unknown: true, key: key}, nil
 	}
 	return meant{}, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "No such instance", Detail: b.noInstance(key), Subject: rng.Ptr()}}
 }
@@ -339,8 +343,9 @@ func (f *frame) selected(e hclsyntax.Expression, key cty.Value, ctx *hcl.EvalCon
 	switch x := unwrap(e).(type) {
 	case *ref:
 		switch {
-		case x.target == toLocal && len(x.rest) == 0:
-			return f.selected(x.local.expr.Expression, key, ctx, steps...)
+		case x.target == toLocal:
+			all := append(append(x.rest[:len(x.rest):len(x.rest)], hcl.TraverseIndex{Key: key}), steps...)
+			return f.selectSteps(x.local.expr.Expression, f.ctx, all)
 		case x.target == toResource && x.key == cty.NilVal && x.resource.keyed() && len(x.rest) == 0 && len(steps) == 0:
 			m, diags := f.meanInstance(x.resource, key, x.SrcRange)
 			return m, m.resource != nil && !diags.HasErrors()

@@ -304,12 +304,12 @@ func (l *loader) findResource(t hcl.Traversal, rng hcl.Range, kind string) *Reso
 	var same, others []string
 	for address, other := range l.resources {
 		if other.Kind == kind {
-			same = append(same, address)
+			same = append(same, other.Name)
 		} else if other.Name == name {
 			others = append(others, address)
 		}
 	}
-	hint := suggestWith("", kind+"."+name, same)
+	hint := suggestWith(kind+".", name, same)
 	if hint == "" && len(others) > 0 {
 		slices.Sort(others)
 		hint = " Did you mean " + listWords(others, "or") + "?"
@@ -350,7 +350,7 @@ func (l *loader) unknownRoot(t hcl.Traversal, rng hcl.Range, root string) {
 		}
 	}
 	roots := append(keysOf(l.opts.Schemas), "var", "local", "each", "count", "context", "path")
-	hint := didYouMean(root, roots)
+	hint := didYouMean(root, append(roots, keysOf(l.opts.Later)...))
 	if hint == "" && len(t) == 1 {
 		hint = fmt.Sprintf(" A text is written in quotes: %q.", root)
 	}

@@ -101,7 +101,7 @@ func (v *Variable) convert(raw cty.Value) (value cty.Value, problem string) {
 	}
 	value, err := convert.Convert(raw, v.constraint)
 	if err != nil {
-		return cty.NilVal, errorText(err)
+		return cty.NilVal, conversionProblem(raw, v.constraint, err)
 	}
 	return value, ""
 }

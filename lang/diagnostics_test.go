@@ -1,0 +1,106 @@
+package lang
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+	"golang.org/x/tools/txtar"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected output in testdata")
+
+// TestDiagnostics runs testdata/diagnostics/*.txtar: a configuration, and what is
+// reported about it by Load, Validate and an evaluation, in the order in which a
+// plan would do it. A section "vars" holds -var assignments, one a line.
+func TestDiagnostics(t *testing.T) {
+	paths, err := filepath.Glob("testdata/diagnostics/*.txtar")
+	if err != nil || len(paths) == 0 {
+		t.Fatal("no test data", err)
+	}
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files := map[string][]byte{}
+			var flags []VariableFlag
+			want := -1
+			for i, f := range archive.Files {
+				switch f.Name {
+				case "want":
+					want = i
+				case "vars":
+					for _, line := range strings.Split(strings.TrimSpace(string(f.Data)), "\n") {
+						flags = append(flags, VariableFlag{Assign: line})
+					}
+				default:
+					files[f.Name] = f.Data
+				}
+			}
+			got := reportOn(t, files, flags)
+			if want < 0 {
+				archive.Files = append(archive.Files, txtar.File{Name: "want"})
+				want = len(archive.Files) - 1
+			}
+			if *update {
+				archive.Files[want].Data = []byte(got)
+				if err := os.WriteFile(path, txtar.Format(archive), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if got != string(archive.Files[want].Data) {
+				t.Errorf("got:\n%s\nwant:\n%s", got, archive.Files[want].Data)
+			}
+		})
+	}
+}
+
+// reportOn is the text of all diagnostics, by the stage that found them.
+func reportOn(t *testing.T, files map[string][]byte, flags []VariableFlag) string {
+	t.Helper()
+	var out bytes.Buffer
+	c, diags := Load("", Options{Schemas: testSchemas(), Later: testLater, Version: "0.1.0", Files: files})
+	report := func(stage string, diags hcl.Diagnostics) bool {
+		if len(diags) > 0 {
+			out.WriteString("# " + stage + "\n")
+			if err := hcl.NewDiagnosticTextWriter(&out, c.Files, 0, false).WriteDiagnostics(diags); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return diags.HasErrors()
+	}
+	if report("load", diags) {
+		return out.String()
+	}
+	report("validate", c.Validate())
+	inputs, diags := c.ReadVariables(VariableSources{Flags: flags})
+	failed := report("variables", diags)
+	e, diags := NewEvaluator(c, Inputs{Variables: inputs})
+	if report("inputs", diags) || failed {
+		return out.String()
+	}
+	var all hcl.Diagnostics
+	for _, r := range e.Order() {
+		keys, diags := e.Expand(r)
+		all = append(all, diags...)
+		for _, key := range keys {
+			inst, diags := e.Decode(r, key)
+			all = append(all, diags...)
+			e.Set(inst.Address, planned(r.Kind, inst.Config, func(string) cty.Value { return cty.NilVal }))
+		}
+	}
+	for _, o := range c.Outputs {
+		_, _, diags := e.Output(o.Name)
+		all = append(all, diags...)
+	}
+	report("evaluate", all)
+	return out.String()
+}
