@@ -11,6 +11,10 @@ import (
 // TestMain runs the tests in network and mount namespaces of their own: they
 // play a host there and cannot leave anything on this machine.
 func TestMain(m *testing.M) {
+	if path := os.Getenv(childEnv); path != "" {
+		fmt.Println(runChild(path))
+		os.Exit(1)
+	}
 	const inside = "STOWAGE_AGENT_TEST_INSIDE"
 	if os.Geteuid() != 0 {
 		fmt.Println("SKIP: the agent's tests need root")
