@@ -78,7 +78,8 @@ type Runtime interface {
 	// Wait returns when the container's process has ended, at once if it has. It
 	// outlives restarts of the runtime. ErrNotFound when there is no process.
 	Wait(ctx context.Context, id string) (Exit, error)
-	// Signal signals the container's first process; ErrNotFound when it has ended.
+	// Signal signals the container's first process; ErrNotFound when it has ended. A
+	// process that cannot hear SIGTERM gets SIGKILL instead.
 	Signal(ctx context.Context, id string, sig syscall.Signal) error
 	// Settle frees what an exited container still holds but keeps its record,
 	// with these labels added.

@@ -39,6 +39,15 @@ func (r *Runtime) Wait(ctx context.Context, id string) (runtime.Exit, error) {
 
 // Signal implements runtime.Runtime.
 func (r *Runtime) Signal(ctx context.Context, id string, sig syscall.Signal) error {
+	if sig == syscall.SIGTERM {
+		task, err := r.c.TaskService().Get(r.ns(ctx), &tasks.GetRequest{ContainerID: id})
+		if err != nil {
+			return classify(err)
+		}
+		if deaf(task.Process.Pid, sig) {
+			sig = syscall.SIGKILL // the grace would pass and nothing happen
+		}
+	}
 	_, err := r.c.TaskService().Kill(r.ns(ctx), &tasks.KillRequest{ContainerID: id, Signal: uint32(sig)})
 	return classify(err)
 }
