@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -100,5 +102,91 @@ func TestInterruptedPlan(t *testing.T) {
 	s.ends(130)
 	if text := s.text(); strings.LastIndex(text, "\x1b[?25h") < strings.LastIndex(text, "\x1b[?25l") {
 		t.Errorf("the cursor stays hidden:\n%q", text)
+	}
+}
+
+// TestInterruptedApply interrupts an apply while it waits for a host that does
+// not answer: the first interrupt lets the running step end, the second does not
+// wait for it. Nothing else begins, and the state can be used by the next command.
+func TestInterruptedApply(t *testing.T) {
+	for name, tc := range map[string]struct {
+		end  func(*session, *silent)
+		code int
+		says string
+	}{
+		"once":  {func(_ *session, host *silent) { host.hangUp() }, 1, "Apply interrupted: 0 steps done, 1 failed, 1 not begun."},
+		"twice": {func(s *session, _ *silent) { s.cmd.Process.Signal(os.Interrupt) }, 130, "Stopping at once."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			host := silentHost(t)
+			dir := project(t, fmt.Sprintf(silentNode, host.listener.Addr().(*net.TCPAddr).Port))
+			s := onTerminal(t, dir, nil, "apply", "-auto-approve", "-refresh=false")
+			s.expect("node.silent: Creating…")
+			s.cmd.Process.Signal(os.Interrupt)
+			s.expect("the steps that run finish")
+			tc.end(s, host)
+			s.expect(tc.says)
+			s.ends(tc.code)
+			if text := s.text(); strings.LastIndex(text, "\x1b[?25h") < strings.LastIndex(text, "\x1b[?25l") {
+				t.Errorf("the cursor stays hidden:\n%q", text)
+			}
+			next := onTerminal(t, dir, nil, "state", "list")
+			next.ends(0)
+			if strings.Contains(next.text(), "config.after") {
+				t.Errorf("a step began after the interrupt:\n%s", next.text())
+			}
+		})
+	}
+}
+
+const silentNode = `node "silent" {
+  address = "127.0.0.1"
+  ssh {
+    port       = %d
+    accept_new = true
+  }
+}
+
+config "after" {
+  files = { "a" = "b" }
+}
+`
+
+// silent is a host that accepts connections and never says a word.
+type silent struct {
+	listener net.Listener
+	gone     chan struct{}
+}
+
+func silentHost(t *testing.T) *silent {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &silent{l, make(chan struct{})}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				<-h.gone
+				c.Close()
+			}()
+		}
+	}()
+	t.Cleanup(h.hangUp)
+	return h
+}
+
+// hangUp ends all connections, and accepts no more. It may be called again.
+func (h *silent) hangUp() {
+	h.listener.Close()
+	select {
+	case <-h.gone:
+	default:
+		close(h.gone)
 	}
 }

@@ -63,6 +63,7 @@ func (s *Session) execute(soft, hard context.Context, p *planner.Plan) (planner.
 	}
 	progress := s.show()
 	defer s.quiet()
+	defer timed("apply", "plan", planID(p))()
 	return planner.Apply(soft, p, planner.ApplyInput{
 		Config: s.config, Inputs: s.inputs, State: s.loaded.State, Kinds: s.r.Kinds, Journal: journal,
 		Fleet: s.fleet, Hard: hard, Parallelism: s.o.Parallelism, Progress: progress, BaseDir: ".", Resolve: resolver(hard),

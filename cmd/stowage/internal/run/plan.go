@@ -21,7 +21,9 @@ func (s *Session) Plan(ctx context.Context) (*planner.Plan, int) {
 	var p *planner.Plan
 	if !diags.HasErrors() {
 		var more hcl.Diagnostics
+		ended := timed("plan")
 		p, more = planner.Make(ctx, s.input(ctx, world))
+		ended()
 		diags = append(diags[:len(diags):len(diags)], more...)
 	}
 	s.quiet()
@@ -40,6 +42,7 @@ func (s *Session) refresh(ctx context.Context, progress planner.Progress) (*prov
 	if !s.o.Refresh {
 		return nil, nil
 	}
+	defer timed("refresh")()
 	return planner.Refresh(ctx, planner.RefreshInput{
 		Config: s.config, Inputs: s.inputs, State: s.loaded.State, Cut: s.loaded.Interrupted,
 		Kinds: s.r.Kinds, Fleet: s.fleet, Progress: progress, Destroy: s.o.Destroy,

@@ -133,6 +133,7 @@ func (r *Run) Load() (*lang.Config, hcl.Diagnostics) {
 
 // LoadFiles loads a configuration from a snapshot of its files; nil reads the directory.
 func (r *Run) LoadFiles(files map[string][]byte) (*lang.Config, hcl.Diagnostics) {
+	defer timed("loading the configuration")()
 	cfg, diags := lang.Load(".", lang.Options{
 		Schemas: r.Schemas, Later: registry.Later(), Version: api.StowageVersion, Files: files,
 	})

@@ -69,6 +69,7 @@ func (r *Run) session(o *Options) *Session {
 
 // load reads the state, under the lock unless -lock=false.
 func (s *Session) load(ctx context.Context, operation string) int {
+	defer timed("reading the state", "operation", operation, "lock", s.o.Lock)()
 	var err error
 	if s.o.Lock {
 		if s.locked, err = s.store.Lock(ctx, operation, s.o.LockTimeout); err != nil {
@@ -118,14 +119,14 @@ func (s *Session) failed(diags hcl.Diagnostics) int {
 // show begins to show what runs.
 func (s *Session) show() planner.Progress {
 	if s.stream != nil {
-		return s.stream
+		return logged{s.stream}
 	}
 	p := view.NewProgress(s.r.Err(), s.r.T.Err, s.r.T.ErrSize())
 	cli.AtExit(p.Close)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.progress = p
-	return p
+	return logged{p}
 }
 
 // quiet ends the display of what runs.

@@ -1,0 +1,38 @@
+package run
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
+	"github.com/stowage-iac/stowage/planner"
+)
+
+// logged also writes what runs to the log: operations at debug, their clauses at trace.
+type logged struct{ planner.Progress }
+
+// Start implements planner.Progress.
+func (l logged) Start(op planner.Operation) {
+	slog.Debug("operation begins", "address", op.Address, "verb", op.Verb)
+	l.Progress.Start(op)
+}
+
+// Update implements planner.Progress.
+func (l logged) Update(op planner.Operation, clause string) {
+	slog.Log(context.Background(), cli.LevelTrace, "operation", "address", op.Address, "verb", op.Verb, "clause", clause)
+	l.Progress.Update(op, clause)
+}
+
+// Done implements planner.Progress.
+func (l logged) Done(op planner.Operation, failed bool) {
+	slog.Debug("operation ended", "address", op.Address, "verb", op.Verb, "failed", failed, "took", time.Since(op.Started))
+	l.Progress.Done(op, failed)
+}
+
+// timed logs how long a phase took; call what it returns at the end.
+func timed(phase string, args ...any) func() {
+	began := time.Now()
+	slog.Debug(phase+" begins", args...)
+	return func() { slog.Debug(phase+" ended", "took", time.Since(began)) }
+}
