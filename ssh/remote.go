@@ -352,12 +352,17 @@ func (r *remote) forward(ctx context.Context, l *link, socket string) (net.Conn,
 	}, func(c net.Conn) { c.Close() })
 }
 
+var errConnected = errors.New("the helper on the host is connected")
+
 // dialRefused finds out why a socket was not forwarded: sshd gives the same
 // answer when it forbids forwarding as when nothing listens. The helper on the
 // host tells: where it can connect, forwarding is forbidden.
 func (r *remote) dialRefused(ctx context.Context, socket string) (net.Conn, error) {
-	_, err := r.Run(ctx, Command{Script: dialStdioLine(socket) + " </dev/null >/dev/null"})
-	if err == nil {
+	// Failing takes a moment; a peer that keeps the connection open takes for ever.
+	probe, cancel := context.WithTimeoutCause(ctx, time.Second, errConnected)
+	defer cancel()
+	_, err := r.Run(probe, Command{Script: dialStdioLine(socket) + " </dev/null >/dev/null"})
+	if err == nil || errors.Is(err, errConnected) {
 		r.noForwards.Store(true)
 		return r.dialStdio(ctx, socket)
 	}

@@ -28,6 +28,7 @@ type Upload struct {
 // secret on the command line would give it away. Parameters: path, filter, mode.
 const sendScript = `set -eu
 f=%s
+[ ! -d "$f" ] || { echo "$f is a directory" >&2; exit 1; }
 d=$(dirname "$f")
 mkdir -p "$d"
 t=$(umask 077; mktemp "$d/.stowage-put.XXXXXXXX")
