@@ -3,7 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
-	"sort"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -38,7 +38,7 @@ func Addresses(s *state.State) []string {
 	for a := range s.Instances {
 		out = append(out, a)
 	}
-	sort.Strings(out)
+	slices.SortFunc(out, view.CompareAddresses)
 	return out
 }
 

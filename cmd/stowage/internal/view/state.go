@@ -2,7 +2,7 @@ package view
 
 import (
 	"io"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -20,7 +20,7 @@ type Instance struct {
 // Instances writes recorded instances as blocks, sorted by address.
 func (v View) Instances(w io.Writer, list []Instance) error {
 	list = append([]Instance{}, list...)
-	sort.Slice(list, func(i, j int) bool { return list[i].Address < list[j].Address })
+	slices.SortFunc(list, func(a, b Instance) int { return CompareAddresses(a.Address, b.Address) })
 	pr := &printer{view: v}
 	for i, in := range list {
 		if i > 0 {
@@ -79,7 +79,7 @@ const StateFormat = "1.0"
 func (v View) StateJSON(w io.Writer, d StateDocument, list []Instance, outputs map[string]Output) error {
 	d.FormatVersion, d.Resources = StateFormat, []InstanceJSON{}
 	list = append([]Instance{}, list...)
-	sort.Slice(list, func(i, j int) bool { return list[i].Address < list[j].Address })
+	slices.SortFunc(list, func(a, b Instance) int { return CompareAddresses(a.Address, b.Address) })
 	for _, in := range list {
 		d.Resources = append(d.Resources, v.InstanceJSON(in))
 	}

@@ -38,6 +38,7 @@ func plan(r *run.Run, path string, asJSON bool) int {
 		return cli.Failed
 	}
 	p := saved.Plan
+	r.Report(p.Warnings)
 	var err error
 	if asJSON {
 		err = r.Out().PlanJSON(r.T.Out, p)
