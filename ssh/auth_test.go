@@ -67,7 +67,7 @@ func (u *person) agent(n int) (socket string, last ssh.PublicKey) {
 }
 
 func TestKeyFile(t *testing.T) {
-	u := newUser(t)
+	u := newPerson(t)
 	s := startServer(t)
 	u.trusts(s)
 	u.mustDial(s) // ~/.ssh/id_ed25519 is found
@@ -84,7 +84,7 @@ func TestKeyFile(t *testing.T) {
 }
 
 func TestAgent(t *testing.T) {
-	u := newUser(t)
+	u := newPerson(t)
 	s := startServer(t)
 	u.trusts(s)
 	options := u.options()
@@ -107,7 +107,7 @@ func TestAgent(t *testing.T) {
 
 // The login that fails says what was tried.
 func TestNoKeyAccepted(t *testing.T) {
-	u := newUser(t)
+	u := newPerson(t)
 	s := startServer(t)
 	u.trusts(s)
 	s.authorized = nil
@@ -123,7 +123,7 @@ func TestNoKeyAccepted(t *testing.T) {
 
 // A passphrase is asked once for a key, and only when the server wants that key.
 func TestEncryptedKey(t *testing.T) {
-	u := newUser(t)
+	u := newPerson(t)
 	u.encrypt("open sesame")
 	first, second := startServer(t), startServer(t)
 	u.trusts(first, second)
@@ -167,7 +167,7 @@ func TestEncryptedKey(t *testing.T) {
 }
 
 func TestNoRootRights(t *testing.T) {
-	u := newUser(t)
+	u := newPerson(t)
 	s := startServer(t, func(s *sshd) { s.uid = 65534 })
 	u.trusts(s)
 	config := u.config(s)

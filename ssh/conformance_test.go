@@ -270,21 +270,21 @@ func (endless) Read(p []byte) (int, error) { return len(p), nil }
 func TestLocal(t *testing.T) { conformance(t, Local(Config{Name: "here"}), shortDir(t)) }
 
 func TestSSH(t *testing.T) {
-	u := newUser(t)
+	u := newPerson(t)
 	s := startServer(t)
 	u.trusts(s)
 	conformance(t, u.mustDial(s), shortDir(t))
 }
 
 func TestSSHWithoutForwarding(t *testing.T) {
-	u := newUser(t)
+	u := newPerson(t)
 	s := startServer(t, func(s *sshd) { s.noForward = true })
 	u.trusts(s)
 	conformance(t, u.mustDial(s), shortDir(t))
 }
 
 func TestSSHThroughAJumpHost(t *testing.T) {
-	u := newUser(t)
+	u := newPerson(t)
 	jump, s := startServer(t), startServer(t)
 	u.trusts(jump, s)
 	config := u.config(s)

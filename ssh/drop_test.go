@@ -18,7 +18,7 @@ import (
 
 // A connection that drops between two uses is made again, unseen.
 func TestReconnects(t *testing.T) {
-	u := newUser(t)
+	u := newPerson(t)
 	s := startServer(t)
 	u.trusts(s)
 	h := u.mustDial(s)
@@ -44,7 +44,7 @@ func TestReconnects(t *testing.T) {
 
 // A command that was cut off is not run again: it may have done its work.
 func TestCommandCutOff(t *testing.T) {
-	u := newUser(t)
+	u := newPerson(t)
 	s := startServer(t)
 	u.trusts(s)
 	h := u.mustDial(s)
@@ -125,7 +125,7 @@ func (p *proxy) pass(to, from net.Conn) {
 
 // A peer that has vanished without a word is noticed after three keepalives.
 func TestDeadPeer(t *testing.T) {
-	u := newUser(t)
+	u := newPerson(t)
 	s := startServer(t)
 	u.trusts(s)
 	p := startProxy(t, s.addr)
@@ -163,7 +163,7 @@ func TestDeadPeer(t *testing.T) {
 func TestFewSessions(t *testing.T) {
 	for _, most := range []int{1, 3} {
 		t.Run(fmt.Sprint(most), func(t *testing.T) {
-			u := newUser(t)
+			u := newPerson(t)
 			s := startServer(t, func(s *sshd) { s.maxSession = most })
 			u.trusts(s)
 			h := u.mustDial(s)
@@ -185,7 +185,7 @@ func TestFewSessions(t *testing.T) {
 
 // Long streams leave room for commands.
 func TestStreamsLeaveRoom(t *testing.T) {
-	u := newUser(t)
+	u := newPerson(t)
 	s := startServer(t, func(s *sshd) { s.noForward, s.maxSession = true, 10 })
 	u.trusts(s)
 	h := u.mustDial(s)
@@ -223,7 +223,7 @@ func TestStreamsLeaveRoom(t *testing.T) {
 
 // sshd hangs up at random when many log in at once.
 func TestServerHangsUpAtFirst(t *testing.T) {
-	u := newUser(t)
+	u := newPerson(t)
 	s := startServer(t)
 	u.trusts(s)
 	s.hangUps.Store(2)
@@ -231,7 +231,7 @@ func TestServerHangsUpAtFirst(t *testing.T) {
 }
 
 func TestUnreachable(t *testing.T) {
-	u := newUser(t)
+	u := newPerson(t)
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -265,7 +265,7 @@ func TestUnreachable(t *testing.T) {
 
 // The key of every host on the way is verified.
 func TestJumpHostsAreVerified(t *testing.T) {
-	u := newUser(t)
+	u := newPerson(t)
 	jump, s := startServer(t), startServer(t)
 	config := u.config(s)
 	config.Jump = "root@" + jump.addr
@@ -283,7 +283,7 @@ func TestJumpHostsAreVerified(t *testing.T) {
 // Many nodes behind one bastion log in there once, and the last one leaves.
 func TestJumpHostIsShared(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	u := newUser(t)
+	u := newPerson(t)
 	jump := startServer(t)
 	servers := []*sshd{jump}
 	for range 5 {
@@ -332,7 +332,7 @@ func TestJumpHostIsShared(t *testing.T) {
 }
 
 func TestClosed(t *testing.T) {
-	u := newUser(t)
+	u := newPerson(t)
 	s := startServer(t)
 	u.trusts(s)
 	h := u.mustDial(s)

@@ -61,7 +61,7 @@ func TestHostKeys(t *testing.T) {
 			says: func(*sshd) []string { return []string{fingerprint(other), "host_key"} }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			u := newUser(t)
+			u := newPerson(t)
 			s := startServer(t, func(s *sshd) { s.authorized = append(s.authorized, u.key.PublicKey()) })
 			if c.known != nil {
 				u.write("known_hosts", c.known(s))
@@ -94,7 +94,7 @@ func TestHostKnownByOneOfItsKeys(t *testing.T) {
 	keys := []ssh.Signer{newSigner(t, "rsa"), newSigner(t, "ecdsa"), newSigner(t, "ed25519")}
 	for i, key := range keys {
 		t.Run(key.PublicKey().Type(), func(t *testing.T) {
-			u := newUser(t)
+			u := newPerson(t)
 			s := startServer(t, func(s *sshd) { s.hostKeys, s.authorized = keys, []ssh.PublicKey{u.key.PublicKey()} })
 			u.write("known_hosts", s.knownLine(i))
 			u.mustDial(s)
@@ -113,7 +113,7 @@ func TestHostCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := newUser(t)
+	u := newPerson(t)
 	s := startServer(t, func(s *sshd) {
 		s.hostKeys, s.authorized = []ssh.Signer{key, certified}, []ssh.PublicKey{u.key.PublicKey()}
 	})
@@ -123,7 +123,7 @@ func TestHostCertificate(t *testing.T) {
 
 // An unknown key that is accepted is remembered: once, whoever else is at it.
 func TestAcceptNew(t *testing.T) {
-	u := newUser(t)
+	u := newPerson(t)
 	s := startServer(t, func(s *sshd) { s.authorized = append(s.authorized, u.key.PublicKey()) })
 	u.write("known_hosts", "other.example.com "+strings.TrimSpace(string(ssh.MarshalAuthorizedKey(newSigner(t, "ed25519").PublicKey()))))
 	config := u.config(s)

@@ -20,8 +20,8 @@ type Options struct {
 	// ConnectTimeout bounds the time from the first packet to the end of the key
 	// exchange, for each hop; default 10 s.
 	ConnectTimeout time.Duration
-	// KeepAlive is the interval of the probes on an idle connection; default 5 s.
-	// A peer that has sent nothing for three intervals is dead.
+	// KeepAlive is the interval of the probes on an idle connection; default 4 s.
+	// A peer that has sent nothing for three intervals is dead: noticed after 12 to 16 s.
 	KeepAlive time.Duration
 	// Home is the directory that holds .ssh; default the user's home.
 	Home string
@@ -34,7 +34,7 @@ func (o Options) withDefaults() Options {
 		o.ConnectTimeout = 10 * time.Second
 	}
 	if o.KeepAlive <= 0 {
-		o.KeepAlive = 5 * time.Second
+		o.KeepAlive = 4 * time.Second
 	}
 	if o.Home == "" {
 		o.Home, _ = os.UserHomeDir()

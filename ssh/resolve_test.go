@@ -10,7 +10,7 @@ import (
 
 // What the node block does not say comes from ~/.ssh/config, then from defaults.
 func TestResolve(t *testing.T) {
-	u := newUser(t)
+	u := newPerson(t)
 	home := func(name string) string { return filepath.Join(u.home, ".ssh", name) }
 	u.write("config", `
 # a comment

@@ -315,7 +315,7 @@ type person struct {
 	file string // of the key
 }
 
-func newUser(t *testing.T) *person {
+func newPerson(t *testing.T) *person {
 	t.Helper()
 	u := &person{t: t, home: t.TempDir()}
 	_, private, err := ed25519.GenerateKey(rand.Reader)
