@@ -27,6 +27,8 @@ const (
 	snapshotter = "overlayfs"
 	// callTimeout bounds the calls that only look something up or write a record.
 	callTimeout = 60 * time.Second
+	// closeTimeout is how long the end of a connection is waited for.
+	closeTimeout = time.Second
 )
 
 // Dialer connects to a host's containerd, e.g. ssh.Host.Dial of api.ContainerdSock.
@@ -60,7 +62,20 @@ func connect(dial Dialer) (*daemon, error) {
 		snapshots.NewSnapshotsClient(conn)}, nil
 }
 
-func (d *daemon) close() { d.conn.Close() }
+// close ends the connection. Through a tunnel whose other end is gone that can
+// block until the tunnel itself is given up, which is its owner's to do: then it
+// goes on behind the caller's back.
+func (d *daemon) close() {
+	closed := make(chan struct{})
+	go func() {
+		d.conn.Close()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(closeTimeout):
+	}
+}
 
 // in addresses a namespace of containerd; lease, when not "", keeps what is made or touched.
 func in(ctx context.Context, namespace, lease string) context.Context {

@@ -48,10 +48,15 @@ func TestPushToAHost(t *testing.T) {
 	large := mustBuild(t, spec)
 	cut := make(chan error, 1)
 	started := false
-	_, err = Push(t.Context(), dial(t), large, PushOptions{Platform: here, Progress: func(sent, total int64) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_, err = Push(ctx, dial(t), large, PushOptions{Platform: here, Progress: func(sent, total int64) {
 		if !started && sent > total/3 {
 			started = true
-			go func() { cut <- h.PowerCut(context.Background()) }()
+			go func() {
+				cut <- h.PowerCut(context.Background())
+				cancel() // as the keepalive of package ssh does: the tunnel of this test has none
+			}()
 		}
 	}})
 	if !started {
