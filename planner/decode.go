@@ -380,7 +380,8 @@ func parseNumber(s string) (cty.Value, error) {
 	if err != nil {
 		return cty.NilVal, fmt.Errorf("%q is not a number", s)
 	}
-	if e := new(big.Float).Copy(v.AsBigFloat()).MantExp(nil); e > maxExponent || e < -maxExponent {
+	bf := v.AsBigFloat()
+	if e := new(big.Float).Copy(bf).MantExp(nil); bf.IsInf() || e > maxExponent || e < -maxExponent {
 		return cty.NilVal, fmt.Errorf("%.20q… is too large or too small", s)
 	}
 	return v, nil

@@ -85,7 +85,7 @@ func (p *Plan) dumpChange(b *strings.Builder, c *Change) {
 		b.WriteByte('\n')
 	}
 	for _, d := range c.Drift {
-		fmt.Fprintf(b, "  drift %s: %s\n", d.Path, d.Why)
+		fmt.Fprintf(b, "  drift: %s\n", strings.TrimSpace(d.Path+" "+d.Why))
 	}
 	for _, h := range c.Healed {
 		fmt.Fprintf(b, "  healed: %s\n", h)

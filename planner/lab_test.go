@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"filippo.io/age"
@@ -20,7 +19,7 @@ import (
 
 // lab is a configuration's user: a state, a world, and the two commands.
 type lab struct {
-	tb      testing.TB
+	tb      reporter
 	world   *world
 	backend *statetest.Memory
 	store   *state.Store
@@ -31,7 +30,14 @@ type lab struct {
 	during  func(*planner.ApplyInput)
 }
 
-func newLab(tb testing.TB, hosts ...string) *lab {
+// reporter is what testing.TB and rapid.T have in common.
+type reporter interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+func newLab(tb reporter, hosts ...string) *lab {
 	l := &lab{tb: tb, world: newWorld(), backend: &statetest.Memory{}}
 	l.keys = state.NewKeyring(state.KeyOptions{Getenv: func(name string) string {
 		if name == "STOWAGE_AGE_KEY" {

@@ -190,6 +190,7 @@ func (m *maker) settle(result scheduler.Result) {
 // nothing but its nodes.
 func (m *maker) bind(p *podPlan, pp *PodPlacement) {
 	c := p.change
+	m.healing(p)
 	slots := len(p.cargo.Request.Slots)
 	for _, d := range pp.Replicas {
 		slots = max(slots, d.Slot+1)
@@ -213,13 +214,12 @@ func (m *maker) bind(p *podPlan, pp *PodPlacement) {
 		}
 	}
 	if len(moves) == 0 {
-		m.rememberHealing(c)
 		return
 	}
 	sort.Slice(moves, func(i, j int) bool { return moves[i].Why < moves[j].Why })
 	switch c.Action {
 	case NoOp:
-		c.Action, c.Causes = Update, moves
+		c.Action, c.Causes, c.Refreshed = Update, moves, false
 		m.kinds[c.Kind].settleMove(c)
 		m.moved = append(m.moved, c.Address)
 	case Update:
@@ -231,20 +231,17 @@ func (m *maker) bind(p *podPlan, pp *PodPlacement) {
 
 func (k *kindInfo) settleMove(c *Change) { c.After = k.withUnknown(c.After) }
 
-// rememberHealing notes that controllers moved replicas, so that an apply records it.
-func (m *maker) rememberHealing(c *Change) {
-	rec := m.recorded(c.Address)
-	if c.Action != NoOp || rec == nil {
+// healing notes which replicas controllers moved since the last apply, so that an
+// apply records it even if it changes nothing else of the pod.
+func (m *maker) healing(p *podPlan) {
+	c, rec := p.change, m.recorded(p.change.Address)
+	if rec == nil || m.unfinished(c.Address, rec) {
 		return
 	}
-	if len(rec.Placement) != len(c.Placement) {
-		c.Refreshed = true
-		return
-	}
-	for slot, node := range c.Placement {
-		if was := rec.Placement[slot]; was != node {
-			c.Refreshed = true
-			c.Healed = append(c.Healed, fmt.Sprintf("slot %d was moved from %s to %s", slot, was, node))
+	for slot, was := range rec.Placement {
+		if now, ok := p.previous[slot]; ok && was != "" && now != was {
+			c.Healed = append(c.Healed, fmt.Sprintf("slot %d was moved from %s to %s", slot, was, now))
+			c.Refreshed = c.Refreshed || c.Action == NoOp
 		}
 	}
 }

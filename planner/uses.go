@@ -55,6 +55,12 @@ func (m *maker) usesBefore() {
 		}
 	}
 	for _, p := range m.pods {
+		if p.change.Action == NoOp { // what it asks for is what it asked for
+			for _, node := range p.previous {
+				take(node, p.cargo.Request.MilliCPU, p.cargo.Request.Memory)
+			}
+			continue
+		}
 		m.takeBefore(p.change, p.previous, take)
 	}
 	bindings := m.bindings()

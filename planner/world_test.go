@@ -328,7 +328,7 @@ func (k nodeKind) Apply(_ context.Context, req providers.ApplyRequest) providers
 	name := providers.ObjectName(req.Address)
 	if req.Planned.IsNull() {
 		err := k.w.act(req, func() error {
-			if len(k.w.joined) == 1 && len(k.w.bindings) > 0 {
+			if k.w.joined[name] && len(k.w.joined) == 1 && len(k.w.bindings) > 0 {
 				return fmt.Errorf("the last node leaves and %v are still bound", k.w.bindings)
 			}
 			delete(k.w.objects, req.Address)
