@@ -31,14 +31,18 @@ type Stream struct {
 	mu   sync.Mutex
 	out  *json.Encoder
 	err  error
+	told map[key]time.Time // when the last apply_progress of an operation was written
 }
+
+// progressEvery is the least time between two apply_progress records of one operation.
+const progressEvery = time.Second
 
 // StreamFormat is the version of the stream's records.
 const StreamFormat = "1.0"
 
 // NewStream begins a stream with its version record.
 func NewStream(v View, w io.Writer, stowage string) *Stream {
-	s := &Stream{view: v, out: json.NewEncoder(w)}
+	s := &Stream{view: v, out: json.NewEncoder(w), told: map[key]time.Time{}}
 	s.out.SetEscapeHTML(false)
 	s.write("info", "version", "Stowage "+stowage, map[string]any{"stowage": stowage, "format": StreamFormat})
 	return s
@@ -129,13 +133,27 @@ func (s *Stream) Start(op planner.Operation) {
 	s.hook("info", "apply_start", words[op.Verb].doing+"…", op, "")
 }
 
-// Update implements planner.Progress.
+// Update implements planner.Progress. What comes faster than once a second is left out.
 func (s *Stream) Update(op planner.Operation, clause string) {
+	k, now := key{op.Address, op.Verb}, time.Now()
+	s.mu.Lock()
+	last, ok := s.told[k]
+	due := !ok || now.Sub(last) >= progressEvery
+	if due {
+		s.told[k] = now
+	}
+	s.mu.Unlock()
+	if !due {
+		return
+	}
 	s.hook("info", "apply_progress", clause, op, clause)
 }
 
 // Done implements planner.Progress.
 func (s *Stream) Done(op planner.Operation, failed bool) {
+	s.mu.Lock()
+	delete(s.told, key{op.Address, op.Verb})
+	s.mu.Unlock()
 	if failed {
 		s.hook("error", "apply_errored", words[op.Verb].done+" failed", op, "")
 		return
