@@ -1,0 +1,170 @@
+package lang
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"golang.org/x/tools/txtar"
+	"pgregory.net/rapid"
+)
+
+// FuzzLoad loads, validates and evaluates anything: there are diagnostics, but no
+// panic, and they can be rendered.
+func FuzzLoad(f *testing.F) {
+	paths, _ := filepath.Glob("testdata/diagnostics/*.txtar")
+	for _, path := range paths {
+		archive, err := txtar.ParseFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, file := range archive.Files {
+			if file.Name != "want" && file.Name != "vars" {
+				f.Add(file.Data)
+			}
+		}
+	}
+	language, err := os.ReadFile("testdata/language.hcl")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(language)
+	for _, shape := range shapes {
+		f.Add([]byte(shape.text(4)))
+	}
+	f.Fuzz(func(t *testing.T, src []byte) {
+		if bytes.Contains(src, []byte("file")) || bytes.Contains(src, []byte("range")) || bytes.Contains(src, []byte("e9")) {
+			return // reads what is there, or is slow by intent
+		}
+		evaluateAnything(t, src)
+	})
+}
+
+// evaluateAnything is a whole evaluation of a source that may be wrong in any way.
+func evaluateAnything(t interface{ Fatal(...any) }, src []byte) {
+	c, diags := Load("", Options{Schemas: testSchemas(), Later: testLater, Files: map[string][]byte{"main.stowage.hcl": src}})
+	render := func(diags hcl.Diagnostics) {
+		var out bytes.Buffer
+		if err := hcl.NewDiagnosticTextWriter(&out, c.Files, 78, true).WriteDiagnostics(diags); err != nil {
+			t.Fatal(err)
+		}
+	}
+	render(diags)
+	if diags.HasErrors() {
+		return
+	}
+	render(c.Validate())
+	inputs := map[string]Input{}
+	for name := range c.Variables {
+		inputs[name] = Input{Value: cty.StringVal("1"), Source: "fuzz"}
+	}
+	e, diags := NewEvaluator(c, Inputs{Variables: inputs})
+	render(diags)
+	if diags.HasErrors() {
+		return
+	}
+	for _, r := range e.Order() {
+		keys, diags := e.Expand(r)
+		render(diags)
+		for _, key := range keys[:min(len(keys), 20)] {
+			inst, diags := e.Decode(r, key)
+			render(diags)
+			if got, want := inst.Config.Type(), r.Schema.ImpliedType(); !got.Equals(want) {
+				t.Fatal(inst.Address, "has another type than its schema")
+			}
+			e.Set(inst.Address, planned(r.Kind, inst.Config, func(string) cty.Value { return cty.NilVal }))
+		}
+	}
+	for _, o := range c.Outputs {
+		_, _, diags := e.Output(o.Name)
+		render(diags)
+	}
+}
+
+// TestMutations is FuzzLoad on configurations that are almost right: some of
+// their tokens are removed, repeated or exchanged.
+func TestMutations(t *testing.T) {
+	var sources []hclsyntax.Tokens
+	paths, _ := filepath.Glob("testdata/diagnostics/*.txtar")
+	for _, path := range paths {
+		archive, err := txtar.ParseFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range archive.Files {
+			if tokens, diags := hclsyntax.LexConfig(file.Data, "", hcl.InitialPos); !diags.HasErrors() && file.Name != "want" {
+				sources = append(sources, tokens)
+			}
+		}
+	}
+	good := `
+variable "n" { default = 2 }
+locals { m = { a = image.i, b = image.i } }
+image "i" {}
+config "c" {
+  for_each = local.m
+  files    = { for k in keys(local.m) : k => "${k}-${var.n}" if k != "x" }
+}
+config "k" {
+  count = var.n
+  files = { a = templatestring("$${x}", { x = count.index }), b = try(config.c["a"].version, "n") == "n" ? "${1 + count.index}" : null }
+}
+pod "p" {
+  count  = var.n
+  labels = { a = config.k[count.index].version, b = join(",", values(config.c)[*].version) }
+  dynamic "container" {
+    for_each = config.k
+    labels   = ["c${container.key}"]
+    content {
+      image = local.m["a"]
+      args  = [for v in config.k[*].files : v["a"]]
+      mount "/x" { config = container.value }
+      dynamic "port" {
+        for_each = { http = 80 }
+        labels   = [port.key]
+        content { container = port.value }
+      }
+    }
+  }
+  placement { apart = [pod.p] }
+}
+output "o" {
+  value     = { for p in pod.p : p.labels.a => p.container[*].image... }
+  sensitive = true
+}
+`
+	evaluateAll(t, mustLoad(t, good), versions)
+	tokens, _ := hclsyntax.LexConfig([]byte(good), "", hcl.InitialPos)
+	sources = append(sources, tokens, tokens, tokens, tokens)
+	rapid.Check(t, func(rt *rapid.T) {
+		tokens := slices.Clone(rapid.SampledFrom(sources).Draw(rt, "source"))
+		for range rapid.IntRange(0, 4).Draw(rt, "mutations") {
+			i := rapid.IntRange(0, len(tokens)-1).Draw(rt, "at")
+			j := rapid.IntRange(0, len(tokens)-1).Draw(rt, "from")
+			switch rapid.IntRange(0, 3).Draw(rt, "kind") {
+			case 0:
+				tokens = slices.Delete(tokens, i, min(i+1, len(tokens)))
+			case 1:
+				tokens = slices.Insert(tokens, i, tokens[j])
+			case 2:
+				tokens[i].Bytes = tokens[j].Bytes
+			case 3:
+				tokens[i], tokens[j] = tokens[j], tokens[i]
+			}
+			if len(tokens) == 0 {
+				return
+			}
+		}
+		var src bytes.Buffer
+		for _, token := range tokens {
+			src.Write(token.Bytes)
+			src.WriteByte(' ')
+		}
+		evaluateAnything(rt, src.Bytes())
+	})
+}
