@@ -110,6 +110,8 @@ type Agent struct {
 	boot    string
 	slots   chan struct{}
 	started time.Time
+	// hostStops is whether the host is going down.
+	hostStops func() bool
 	// nodeKnown says that the copy has a new node.
 	nodeKnown chan struct{}
 
@@ -150,7 +152,7 @@ func assemble(o Options, rt runtime.Runtime, images runtime.Images, d daemon, n 
 	}
 	a := &Agent{o: o, log: o.Log, runtime: rt, images: images, daemon: d, network: n, copy: c, host: ocispec.ReadHost("/"), boot: bootID(),
 		slots: make(chan struct{}, maxStarts), started: time.Now().UTC(), unused: map[string]time.Time{},
-		nodeKnown: make(chan struct{}, 1), found: map[string]leftBehind{},
+		hostStops: hostStops, nodeKnown: make(chan struct{}, 1), found: map[string]leftBehind{},
 		supervisors: map[string]*supervisor{}, complete: c.complete, notReady: network.ErrNotStarted.Error()}
 	a.report = newReport(o.Reporter, a.nodeStatus, a.log)
 	return a, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -44,7 +45,9 @@ func runChild(path string) error {
 		return err
 	}
 	files.view = a.View
-	return a.Run(context.Background())
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	return a.Run(ctx)
 }
 
 type fileManager struct {

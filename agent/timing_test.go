@@ -67,6 +67,8 @@ type simulated struct {
 	*fake.Runtime
 	agent *Agent
 	stop  func()
+	// goingDown makes stop the end of the host, not only of the agent.
+	goingDown bool
 }
 
 const fakeImage = "img@sha256:1"
@@ -90,6 +92,7 @@ func simulate(t *testing.T, prepare func(*simulated)) *simulated {
 	if err != nil {
 		t.Fatal(err)
 	}
+	a.hostStops = func() bool { return s.goingDown }
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
@@ -208,6 +211,29 @@ func TestStopIsTermThenKill(t *testing.T) {
 		}
 		s.stop()
 	})
+}
+
+// The end of the agent leaves containers alone; the end of the host ends them in order.
+func TestHostGoesDown(t *testing.T) {
+	for _, down := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s := simulate(t, func(s *simulated) { s.IgnoreTerm = true })
+			pod := simplePod("forever")
+			pod.StopGrace = 3 * time.Second
+			s.assign("web", 0, pod)
+			synctest.Wait()
+			s.goingDown = down
+			begin := time.Now()
+			s.stop()
+			took, state := time.Since(begin), s.Dump()
+			if down && (took != 3*time.Second || !strings.Contains(state, "exited")) {
+				t.Errorf("%v after the end of the host began: %s", took, state)
+			}
+			if !down && (took != 0 || !strings.Contains(state, "running")) {
+				t.Errorf("%v after the end of the agent: %s", took, state)
+			}
+		})
+	}
 }
 
 // What a pod lacks is looked for again after 1, 2, 4, … 30, 30 seconds; when it comes, at once.

@@ -106,7 +106,13 @@ func (d *Daemon) Kill(t testing.TB) {
 // Import imports an image into a namespace under ref NAME@digest, and returns the ref.
 func (d *Daemon) Import(t testing.TB, namespace, name string, i Image) string {
 	t.Helper()
-	c, err := client.New(d.Socket)
+	return ImportTo(t, d.Socket, namespace, name, i)
+}
+
+// ImportTo is Import for the daemon at any socket.
+func ImportTo(t testing.TB, socket, namespace, name string, i Image) string {
+	t.Helper()
+	c, err := client.New(socket)
 	if err != nil {
 		t.Fatal(err)
 	}
