@@ -324,7 +324,7 @@ func (x *executor) content(t *Transfer) ([]*image.Image, hcl.Diagnostics) {
 func (x *executor) referents(c *Change) []*Change {
 	var out []*Change
 	for _, dep := range c.Deps {
-		if r := x.changes[dep]; r != nil {
+		if r := x.changes[dep]; r != nil && r.Action != Delete {
 			out = append(out, r)
 			continue
 		}

@@ -123,9 +123,11 @@ func (g *grapher) steps() {
 	}
 }
 
-// done is the step after which a dependency is there; -1 when nothing stands for it.
+// done is the step after which a dependency is there; -1 when nothing stands for
+// it. An address may stand for an instance that goes and, as that of a block, for
+// those that come instead.
 func (g *grapher) done(dep string) int32 {
-	if i, ok := g.at[dep]; ok {
+	if i, ok := g.at[dep]; ok && g.apply[i] >= 0 {
 		return g.apply[i]
 	}
 	return g.group(g.groups, dep, func(join int32, i int) { g.edge(g.apply[i], join, false) })
@@ -168,7 +170,7 @@ func (g *grapher) backward(i int, c *Change) {
 		deps = rec.Deps
 	}
 	for _, dep := range deps {
-		if j, ok := g.at[dep]; ok {
+		if j, ok := g.at[dep]; ok && (g.delete[j] >= 0 || g.recorded(dep) != nil) {
 			g.unused(i, j)
 			continue
 		}
@@ -246,7 +248,7 @@ func (g *grapher) beforeCarriers() map[int]bool {
 	visit = func(deps []string) {
 		for _, dep := range deps {
 			members := g.members[dep]
-			if i, ok := g.at[dep]; ok {
+			if i, ok := g.at[dep]; ok && g.apply[i] >= 0 {
 				members = []int{i}
 			}
 			for _, i := range members {

@@ -26,6 +26,7 @@ type lab struct {
 	keys    *state.Keyring
 	files   map[string][]byte
 	destroy bool
+	last    *planner.Plan
 	before  func(*planner.Input)
 	during  func(*planner.ApplyInput)
 }
@@ -130,6 +131,7 @@ func (l *lab) tryApply(ctx context.Context) (planner.Result, hcl.Diagnostics) {
 	if err != nil {
 		l.tb.Fatal(err)
 	}
+	l.last = p
 	in := planner.ApplyInput{Config: cfg, State: loaded.State, Kinds: l.world.kinds(), Journal: journal}
 	if l.during != nil {
 		l.during(&in)
@@ -141,7 +143,7 @@ func (l *lab) apply() planner.Result {
 	l.tb.Helper()
 	r, diags := l.tryApply(context.Background())
 	if diags.HasErrors() {
-		l.tb.Fatalf("apply: %s", text(diags))
+		l.tb.Fatalf("apply: %s\nof:\n%s\n%s", text(diags), l.files["main.stowage.hcl"], l.last)
 	}
 	return r
 }

@@ -163,7 +163,7 @@ func shown(holder, pod *Change, ref string) string {
 
 // instances are the changes that a dependency stands for.
 func (m *maker) instances(dep string) []*Change {
-	if c := m.changes[dep]; c != nil {
+	if c := m.changes[dep]; c != nil && c.Action != Delete {
 		return []*Change{c}
 	}
 	if b := m.blocks[dep]; b != nil {
