@@ -66,7 +66,7 @@ func (x *expansion) fail(e *expression, summary, detail string) {
 	})
 }
 
-const adviceUnknown = " Calculate it from variables and local values, whose values are known in the plan; or apply what it waits for first, with -target."
+const adviceUnknown = " Calculate it from variables and local values, which are known in the plan."
 
 func (x *expansion) countInstances() {
 	e, address := x.resource.count, x.resource.address

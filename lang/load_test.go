@@ -257,7 +257,9 @@ func TestLimits(t *testing.T) {
 		"negations":    func(n int) string { return nest("!", "true", "", n) },
 		"sums":         func(n int) string { return chain(" + 1", n) },
 		"conditionals": func(n int) string { return nest("true ? 1 : ", "2", "", n) },
-		"indexes":      func(n int) string { return "locals { a = [] }\noutput \"o\" { value = local.a" + strings.Repeat("[1-1]", n) + " }" },
+		"indexes": func(n int) string {
+			return "locals { a = [] }\noutput \"o\" { value = local.a" + strings.Repeat("[1-1]", n) + " }"
+		},
 		"directives": func(n int) string {
 			return "output \"o\" { value = \"" + strings.Repeat("%{ if true }", n) + "x" + strings.Repeat("%{ endif }", n) + "\" }"
 		},

@@ -3,7 +3,6 @@ package lang
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -286,92 +285,6 @@ func (x *compiler) refer(res *Resource) {
 	}
 }
 
-// findResource returns the block that kind.name refers to, or reports why there is none.
-func (l *loader) findResource(t hcl.Traversal, rng hcl.Range, kind string) *Resource {
-	if l.opts.Schemas[kind] == nil {
-		l.unknownRoot(t, rng, kind)
-		return nil
-	}
-	name, ok := step(t, 1)
-	if !ok {
-		l.errorf("Incomplete reference", rng, "%s needs the name of a %s block: %s.NAME.", kind, kind, kind)
-		return nil
-	}
-	res := l.resources[kind+"."+name]
-	if res != nil {
-		return res
-	}
-	var same, others []string
-	for address, other := range l.resources {
-		if other.Kind == kind {
-			same = append(same, other.Name)
-		} else if other.Name == name {
-			others = append(others, address)
-		}
-	}
-	hint := suggestWith(kind+".", name, same)
-	if hint == "" && len(others) > 0 {
-		slices.Sort(others)
-		hint = " Did you mean " + listWords(others, "or") + "?"
-	}
-	if hint == "" {
-		hint = fmt.Sprintf(" Declare it: %s %q { … }.", kind, name)
-	}
-	l.errorf("No such block", rng, "No block %s.%s is declared.%s", kind, name, hint)
-	return nil
-}
-
-// unknownRoot reports a reference that begins with an unknown word.
-func (l *loader) unknownRoot(t hcl.Traversal, rng hcl.Range, root string) {
-	if why, later := l.opts.Later[root]; later {
-		l.errorf("Not supported yet", rng, "This version of Stowage does not support %s blocks.%s", root, sentence(why))
-		return
-	}
-	switch root {
-	case "self":
-		l.errorf("Unknown name", rng, "There is no self: refer to a local value from both places instead.")
-		return
-	case "module", "data", "terraform", "provider":
-		l.errorf("Not supported yet", rng, "This version of Stowage does not support %s.", root)
-		return
-	}
-	if len(t) == 1 {
-		switch {
-		case l.config.Variables[root] != nil:
-			l.errorf("Unknown name", rng, "There is nothing named %q here. Did you mean var.%s?", root, root)
-			return
-		case l.config.Locals[root] != nil:
-			l.errorf("Unknown name", rng, "There is nothing named %q here. Did you mean local.%s?", root, root)
-			return
-		}
-		if types := []string{"string", "number", "bool", "list", "map", "set", "any"}; slices.Contains(types, root) {
-			l.errorf("Unknown name", rng, "A type can be used only as the type of a variable.")
-			return
-		}
-	}
-	roots := append(keysOf(l.opts.Schemas), "var", "local", "each", "count", "context", "path")
-	hint := didYouMean(root, append(roots, keysOf(l.opts.Later)...))
-	if hint == "" && len(t) == 1 {
-		hint = fmt.Sprintf(" A text is written in quotes: %q.", root)
-	}
-	if hint == "" {
-		hint = " References begin with var, local, each, count, context, path or a kind of block (" + listWords(keysOf(l.opts.Schemas), "or") + ")."
-	}
-	l.errorf("Unknown name", rng, "There is nothing named %q here.%s", root, hint)
-}
-
-// sentence makes an optional sentence ready to append.
-func sentence(s string) string {
-	if s == "" {
-		return ""
-	}
-	s = strings.ToUpper(s[:1]) + s[1:]
-	if !strings.HasSuffix(s, ".") {
-		s += "."
-	}
-	return " " + s
-}
-
 // instanceIndex returns what stands for e if it picks an instance of a block, or nil.
 func (x *compiler) instanceIndex(e *hclsyntax.IndexExpr, s *hclsyntax.ScopeTraversalExpr) hclsyntax.Expression {
 	root := s.Traversal.RootName()
@@ -385,55 +298,4 @@ func (x *compiler) instanceIndex(e *hclsyntax.IndexExpr, s *hclsyntax.ScopeTrave
 	}
 	x.refer(res)
 	return &instanceRef{IndexExpr: e, resource: res}
-}
-
-// checkAttributes checks the steps after config.c[EXPR].
-func (x *compiler) checkAttributes(source hclsyntax.Expression, steps hcl.Traversal) {
-	if r, ok := source.(*instanceRef); ok {
-		x.checkObject(r.resource, steps, hcl.RangeBetween(source.Range(), steps.SourceRange()))
-	}
-}
-
-func (x *compiler) checkSplat(e *hclsyntax.SplatExpr) {
-	r, ok := e.Source.(*ref)
-	if !ok || r.target != toResource || r.key != cty.NilVal || len(r.rest) > 0 || !r.resource.keyed() {
-		return
-	}
-	if r.resource.forEach != nil {
-		x.errorf("Instances are a map", e.SrcRange, "%s has for_each, so that its instances are a map by key: write values(%s)[*] for a list of them.",
-			r.resource.address, r.resource.address)
-		return
-	}
-	if each, ok := e.Each.(*hclsyntax.RelativeTraversalExpr); ok && each.Source == hclsyntax.Expression(e.Item) {
-		x.checkObject(r.resource, each.Traversal, e.SrcRange)
-	}
-}
-
-// checkObject checks steps into the object of an instance against its schema.
-func (x *compiler) checkObject(res *Resource, steps hcl.Traversal, rng hcl.Range) {
-	if len(steps) == 0 {
-		return
-	}
-	if name, ok := step(steps, 0); ok && !res.ty.HasAttribute(name) {
-		names := keysOf(res.ty.AttributeTypes())
-		hint := didYouMean(name, names)
-		if hint == "" {
-			hint = " It has " + listWords(names, "and") + "."
-		}
-		x.errorf("Unknown attribute", rng, "A %s block has no attribute %q.%s", res.Kind, name, hint)
-		return
-	}
-	_, diags := steps.TraverseRel(cty.UnknownVal(res.ty))
-	x.add(diags)
-}
-
-func (x *compiler) checkFunction(e *hclsyntax.FunctionCallExpr) {
-	if _, ok := x.functions[e.Name]; ok {
-		return
-	}
-	if why, ok := refusedFunctions[e.Name]; ok {
-		x.errorf("Function not available", e.NameRange, "There is no function %s: %s", e.Name, why)
-		return
-	}
-	x.errorf("Unknown function", e.NameRange, "There is no function %q.%s", e.Name, didYouMean(e.Name, keysOf(x.functions)))
 }
