@@ -114,6 +114,8 @@ func (l *lines) flush() error {
 		l.w.Header().Set("Content-Type", "application/x-ndjson")
 	}
 	l.control.SetWriteDeadline(time.Now().Add(writeTimeout))
+	// A stream may rest for long: on HTTP/2 a deadline that passes then would end it.
+	defer l.control.SetWriteDeadline(time.Time{})
 	if _, err := l.w.Write(l.buffer.Bytes()); err != nil {
 		return err
 	}

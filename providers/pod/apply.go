@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"filippo.io/age"
@@ -61,12 +62,23 @@ func specOf(ctx context.Context, req providers.ApplyRequest) (*api.PodSpec, erro
 		return spec, nil
 	}
 	spec.SealedFor = req.Env.Eligible(name)
-	spec.Sealed, err = seal(ctx, req.Env, c.bundle, spec.SealedFor)
+	keys, err := nodeKeys(ctx, req.Env)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range spec.Placement {
+		if keys[n] == "" {
+			return nil, fmt.Errorf("node.%s has no key to seal secrets to: it has not joined the cluster", n)
+		}
+	}
+	// A node that is still joining gets its share with the next change of the pod.
+	spec.SealedFor = slices.DeleteFunc(spec.SealedFor, func(n string) bool { return keys[n] == "" })
+	spec.Sealed, err = seal(c.bundle, spec.SealedFor, keys)
 	return spec, err
 }
 
-// seal encrypts the bundle to the nodes that may run the pod.
-func seal(ctx context.Context, env providers.Env, bundle api.SealedBundle, nodes []string) ([]byte, error) {
+// nodeKeys are the recipients of the nodes in the cluster, by name.
+func nodeKeys(ctx context.Context, env providers.Env) (map[string]string, error) {
 	c, err := env.Cluster(ctx)
 	if err != nil {
 		return nil, err
@@ -83,11 +95,16 @@ func seal(ctx context.Context, env providers.Env, bundle api.SealedBundle, nodes
 		}
 		keys[o.Name] = n.Recipient
 	}
+	return keys, nil
+}
+
+// seal encrypts the bundle to the nodes that may run the pod.
+func seal(bundle api.SealedBundle, nodes []string, keys map[string]string) ([]byte, error) {
 	recipients := make([]age.Recipient, 0, len(nodes))
 	for _, n := range nodes {
 		r, err := age.ParseX25519Recipient(keys[n])
 		if err != nil {
-			return nil, fmt.Errorf("node.%s has no key to seal secrets to: %w", n, err)
+			return nil, fmt.Errorf("the key of node.%s is damaged: %w", n, err)
 		}
 		recipients = append(recipients, r)
 	}
