@@ -12,54 +12,71 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// binary is a file ready to be sent to many hosts.
+// binary is a file to be sent to many hosts: its digest is computed, and it is
+// compressed, when first asked for and once for all hosts.
 type binary struct {
+	digest func() (sum, error)
+	packed func() (string, error) // gzip
+}
+
+type sum struct {
 	size   int64
 	sha256 string
-	gzip   string
 }
 
-// packs holds what was compressed in this process: once for all hosts.
-var packs = struct {
+// binaries are those that this process has seen.
+var binaries = struct {
 	sync.Mutex
-	byFile map[string]func() (binary, error)
-}{byFile: map[string]func() (binary, error){}}
+	byFile map[string]*binary
+}{byFile: map[string]*binary{}}
 
-// packed reads and compresses a file, once per version of the file.
-func packed(path string) (binary, error) {
+// open finds the binary for a version of a file.
+func open(path string) (*binary, error) {
 	st, err := os.Stat(path)
 	if err != nil {
-		return binary{}, err
+		return nil, err
 	}
+	binaries.Lock()
+	defer binaries.Unlock()
 	key := fmt.Sprintf("%s %d %d", path, st.Size(), st.ModTime().UnixNano())
-	packs.Lock()
-	once, ok := packs.byFile[key]
-	if !ok {
-		once = sync.OnceValues(func() (binary, error) { return pack(path) })
-		packs.byFile[key] = once
+	b := binaries.byFile[key]
+	if b == nil {
+		b = &binary{
+			digest: sync.OnceValues(func() (sum, error) { return digestFile(path) }),
+			packed: sync.OnceValues(func() (string, error) { return packFile(path) }),
+		}
+		binaries.byFile[key] = b
 	}
-	packs.Unlock()
-	return once()
+	return b, nil
 }
 
-func pack(path string) (binary, error) {
+func digestFile(path string) (sum, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return binary{}, err
+		return sum{}, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	n, err := io.Copy(h, f)
+	return sum{size: n, sha256: hex.EncodeToString(h.Sum(nil))}, err
+}
+
+func packFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
 	}
 	defer f.Close()
 	var out strings.Builder
-	sum := sha256.New()
 	z, err := gzip.NewWriterLevel(&out, 5)
 	if err != nil {
-		return binary{}, err
+		return "", err
 	}
-	n, err := io.Copy(io.MultiWriter(sum, z), f)
-	if err != nil {
-		return binary{}, err
+	if _, err := io.Copy(z, f); err != nil {
+		return "", err
 	}
 	if err := z.Close(); err != nil {
-		return binary{}, err
+		return "", err
 	}
-	return binary{size: n, sha256: hex.EncodeToString(sum.Sum(nil)), gzip: out.String()}, nil
+	return out.String(), nil
 }

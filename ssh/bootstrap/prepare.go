@@ -121,19 +121,30 @@ func (p *preparation) settle(ctx context.Context) error {
 
 // stowaged uploads the agent, unless it is there.
 func (p *preparation) stowaged(ctx context.Context) error {
+	failed := func(err error) error {
+		return fmt.Errorf("%s: stowaged for %s: %w", p.host.Name(), p.facts.Arch, err)
+	}
 	path, err := p.options.Stowaged(p.facts.Arch)
 	if err != nil {
-		return fmt.Errorf("%s: stowaged for %s: %w", p.host.Name(), p.facts.Arch, err)
+		return failed(err)
 	}
-	b, err := packed(path)
+	b, err := open(path)
 	if err != nil {
-		return fmt.Errorf("%s: stowaged for %s: %w", p.host.Name(), p.facts.Arch, err)
+		return failed(err)
 	}
-	if p.state.stowaged == b.sha256 {
+	sum, err := b.digest()
+	if err != nil {
+		return failed(err)
+	}
+	if p.state.stowaged == sum.sha256 {
 		return nil
 	}
-	p.options.Progress(fmt.Sprintf("uploading stowaged (%.1f MB)", float64(len(b.gzip))/1e6))
+	packed, err := b.packed()
+	if err != nil {
+		return failed(err)
+	}
+	p.options.Progress(fmt.Sprintf("uploading stowaged (%.1f MB)", float64(len(packed))/1e6))
 	return ssh.Send(ctx, p.host, ssh.Upload{
-		Path: api.Binary, Mode: 0o755, Size: b.size, SHA256: b.sha256, Gzip: true, Content: strings.NewReader(b.gzip),
+		Path: api.Binary, Mode: 0o755, Size: sum.size, SHA256: sum.sha256, Gzip: true, Content: strings.NewReader(packed),
 	})
 }

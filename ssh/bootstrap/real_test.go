@@ -3,15 +3,12 @@ package bootstrap
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -174,6 +171,75 @@ func TestRealBareHostAndBack(t *testing.T) {
 	}
 }
 
+// The same with the real agent, as a manager and with its store. With and
+// without systemd.
+func TestRealAgentAndBack(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "stowaged")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "github.com/stowage-iac/stowage/cmd/stowaged")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build stowaged: %v\n%s", err, out)
+	}
+	lab := hosts.Start(t, hosts.Options{N: 2, Variant: hosts.Bare})
+	for i, init := range []string{"systemd", "none"} {
+		t.Run(init, func(t *testing.T) {
+			h := dial(t, lab, i, "root")
+			before := everything(t, h)
+			if init == "none" {
+				run(t, h, "mv /run/systemd/system /run/systemd/hidden")
+			}
+			begin := time.Now()
+			if _, err := prepare(t, h, binary); err != nil {
+				t.Fatal(err)
+			}
+			prepared := time.Since(begin)
+			if _, err := Identity(t.Context(), h, "a"); err != nil {
+				t.Fatal(err)
+			}
+			config := api.NodeConfig{Cluster: "c1", Name: "a", Role: api.RoleManager, Address: lab.Hosts[i].Addr,
+				Managers: []string{lab.Hosts[i].Addr + ":7464"}, Supervise: init != "systemd"}
+			begin = time.Now()
+			for range 2 { // the second time nothing changes
+				if err := WriteNode(t.Context(), h, config, nil); err != nil {
+					t.Fatal(err)
+				}
+				if err := Start(t.Context(), h); err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+				defer cancel()
+				if err := WaitHealthy(ctx, h); err != nil {
+					t.Fatal(err)
+				}
+			}
+			t.Logf("prepared in %v, a healthy manager %v later", prepared, time.Since(begin))
+			s, err := ssh.Inspect(t.Context(), h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range Preflight(s, true) {
+				if f.Severity == Error {
+					t.Errorf("on a node that runs: %s: %s", f.Summary, f.Detail)
+				}
+			}
+			begin = time.Now()
+			if err := Remove(t.Context(), h, func(s string) { t.Logf("%v %s", time.Since(begin), s) }); err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("removed in %v", time.Since(begin))
+			if left := run(t, h, "ps -e -o comm | grep -E '^(stowaged|containerd)' || true"); left != "" {
+				t.Errorf("still running: %s", left)
+			}
+			if init == "none" {
+				run(t, h, "mv /run/systemd/hidden /run/systemd/system && systemctl daemon-reload")
+			}
+			if diff := cmp.Diff(strings.Split(before, "\n"), strings.Split(everything(t, h), "\n")); diff != "" {
+				t.Errorf("the host is not as it was (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
 // A user with sudo is as good as root: everything goes through sudo and the
 // helper on the host, since sshd would connect to sockets as the user.
 func TestRealUserWithSudo(t *testing.T) {
@@ -190,141 +256,6 @@ func TestRealUserWithSudo(t *testing.T) {
 	// containerd was there before, so it stays.
 	if diff := cmp.Diff(strings.Split(before, "\n"), strings.Split(everything(t, h), "\n")); diff != "" {
 		t.Errorf("the host is not as it was (-before +after):\n%s", diff)
-	}
-}
-
-// Prepare and Remove are cut off after every single step, on one host: each
-// next run goes on from there, and in the end nothing is forgotten.
-func TestRealInterruptedAtEveryStep(t *testing.T) {
-	lab := hosts.Start(t, hosts.Options{N: 1, Variant: hosts.Bare})
-	binary := standin(t, "one")
-	h := dial(t, lab, 0, "root")
-	before := everything(t, h)
-	facts, err := ssh.Facts(t.Context(), h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	options := Options{Stowaged: func(string) (string, error) { return binary, nil }}
-	steps := 0
-	for n := 1; ; n++ {
-		if err := Prepare(t.Context(), &faulty{Host: h, after: n}, facts, options); err == nil {
-			break
-		} else if !errors.Is(err, ssh.ErrConnectionLost) {
-			t.Fatalf("run %d: %v", n, err)
-		}
-		steps++
-	}
-	join(t, h, api.NodeConfig{Cluster: "c1", Name: "a", Role: api.RoleWorker, Address: lab.Hosts[0].Addr})
-	for n := 1; ; n++ {
-		if err := Remove(t.Context(), &faulty{Host: h, after: n}, nil); err == nil {
-			break
-		} else if !errors.Is(err, ssh.ErrConnectionLost) {
-			t.Fatalf("run %d: %v", n, err)
-		}
-		steps++
-	}
-	t.Logf("cut off %d times", steps)
-	if diff := cmp.Diff(strings.Split(before, "\n"), strings.Split(everything(t, h), "\n")); diff != "" {
-		t.Errorf("the host is not as it was (-before +after):\n%s", diff)
-	}
-}
-
-// faulty is a host whose connection is lost after a number of commands: they
-// have run, but nobody hears of it.
-type faulty struct {
-	ssh.Host
-	after int
-}
-
-func (f *faulty) lost(err error) error {
-	if f.after--; f.after == 0 && err == nil {
-		return fmt.Errorf("%s: %w", f.Name(), ssh.ErrConnectionLost)
-	}
-	return err
-}
-
-func (f *faulty) Run(ctx context.Context, c ssh.Command) (ssh.Output, error) {
-	out, err := f.Host.Run(ctx, c)
-	return out, f.lost(err)
-}
-
-func (f *faulty) Put(ctx context.Context, path string, mode fs.FileMode, size int64, content io.Reader) error {
-	return f.lost(f.Host.Put(ctx, path, mode, size, content))
-}
-
-// A fresh machine updates itself at its first boot, and someone may have pulled
-// its plug while it did.
-func TestRealBusyAndInterruptedPackageManager(t *testing.T) {
-	lab := hosts.Start(t, hosts.Options{N: 1, Variant: hosts.Bare})
-	h := dial(t, lab, 0, "root")
-	run(t, h, `perl -e 'use Fcntl; open F, ">/var/lib/dpkg/lock-frontend"; $l = pack("s s x4 l! l! i x4", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $l) or die; sleep' </dev/null >/dev/null 2>&1 &
-echo $! > /tmp/holder
-touch /var/lib/dpkg/updates/0001
-rm -rf /var/lib/apt/lists/*
-until ls -l /proc/[0-9]*/fd 2>/dev/null | grep -q lock-frontend; do :; done`)
-	survey, err := ssh.Inspect(t.Context(), h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.HasSuffix(survey.PackageLock, "perl") {
-		t.Errorf("holder of the lock: %q", survey.PackageLock)
-	}
-	progress, err := prepare(t, h, standin(t, "one"), func(clause string) {
-		if strings.HasPrefix(clause, "waiting") {
-			run(t, h, "kill $(cat /tmp/holder) || true")
-		}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	said := strings.Join(progress, "; ")
-	for _, want := range []string{"waiting for another process that holds the lock of apt", "repairing an interrupted installation", "fetching the package lists"} {
-		if !strings.Contains(said, want) {
-			t.Errorf("progress lacks %q: %s", want, said)
-		}
-	}
-}
-
-// A full disk stops Prepare with a clear error; with space it goes on.
-func TestRealFullDisk(t *testing.T) {
-	lab := hosts.Start(t, hosts.Options{N: 1, Variant: hosts.Ready, Disk: 1 << 30})
-	h := dial(t, lab, 0, "root")
-	if err := lab.Hosts[0].FillDisk(1 << 20); err != nil {
-		t.Fatal(err)
-	}
-	binary := standin(t, "one")
-	_, err := prepare(t, h, binary)
-	if !errors.Is(err, ssh.ErrNoSpace) || !strings.Contains(err.Error(), lab.Hosts[0].Name) {
-		t.Errorf("on a full disk: %v", err)
-	}
-	if left := run(t, h, "ls -A /usr/local/bin"); left != "" {
-		t.Errorf("left behind: %s", left)
-	}
-	if err := lab.Hosts[0].FreeDisk(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := prepare(t, h, binary); err != nil {
-		t.Error(err)
-	}
-}
-
-// Whoever started to use our containerd keeps it.
-func TestRealContainerdThatOthersUseStays(t *testing.T) {
-	lab := hosts.Start(t, hosts.Options{N: 1, Variant: hosts.Bare})
-	h := dial(t, lab, 0, "root")
-	if _, err := prepare(t, h, standin(t, "one")); err != nil {
-		t.Fatal(err)
-	}
-	run(t, h, "mkdir /tmp/rootfs && ctr -n other containers create --rootfs /tmp/rootfs theirs")
-	var said []string
-	if err := Remove(t.Context(), h, func(s string) { said = append(said, s) }); err != nil {
-		t.Fatal(err)
-	}
-	if want := "keeping containerd, runc: containers of the namespace other use containerd"; !slices.Contains(said, want) {
-		t.Errorf("said %q, want %q", said, want)
-	}
-	if got := run(t, h, "ctr -n other containers ls -q; ls -d /var/lib/stowage /usr/local/bin/stowaged 2>/dev/null || true"); got != "theirs\n" {
-		t.Errorf("afterwards: %q", got)
 	}
 }
 
@@ -404,7 +335,7 @@ func TestRealWithoutSystemd(t *testing.T) {
 	if err := Remove(t.Context(), h, nil); err != nil {
 		t.Fatal(err)
 	}
-	if left := run(t, h, "ps -e -o args | grep -E '^(/usr/local/bin/stowaged|containerd)' || true"); left != "" {
+	if left := run(t, h, "ps -e -o comm | grep -E '^(stowaged|containerd)' || true"); left != "" {
 		t.Errorf("still running: %s", left)
 	}
 	run(t, h, "mv /run/systemd/hidden /run/systemd/system && systemctl daemon-reload")
