@@ -151,14 +151,14 @@ func (f *frame) argument(b *body, a *argument, ctx *hcl.EvalContext) (cty.Value,
 		v, diags = a.expr.Value(ctx)
 	}
 	if diags.HasErrors() {
-		return f.failed(s), f.explain(diags)
+		return f.failed(s), f.explain(a.expr.Expression, diags)
 	}
 	fail := func(summary, detail string) (cty.Value, hcl.Diagnostics) {
 		diags = append(diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError, Summary: summary, Detail: detail,
 			Subject: a.expr.Range().Ptr(), Context: a.rng.Ptr(), Expression: a.expr.Expression, EvalContext: ctx,
 		})
-		return f.failed(s), f.explain(diags)
+		return f.failed(s), f.explain(a.expr.Expression, diags)
 	}
 	if !v.Type().Equals(s.Type) {
 		converted, err := convert.Convert(v, s.Type)
@@ -180,7 +180,7 @@ func (f *frame) argument(b *body, a *argument, ctx *hcl.EvalContext) (cty.Value,
 	if s.Sensitive {
 		v = v.WithMarks(Sensitive)
 	}
-	return v, f.explain(diags)
+	return v, f.explain(a.expr.Expression, diags)
 }
 
 // failed stands for an argument with an error, so that others can be checked.
@@ -270,14 +270,14 @@ func (f *frame) dynamic(b *body, bs *blocks, it *item, ctx *hcl.EvalContext, val
 	d := it.dynamic
 	coll, diags := d.forEach.Value(ctx)
 	if diags.HasErrors() {
-		return f.explain(diags), false
+		return f.explain(d.forEach.Expression, diags), false
 	}
 	fail := func(detail string) (hcl.Diagnostics, bool) {
 		diags = append(diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError, Summary: "Invalid for_each", Detail: detail,
 			Subject: d.forEach.Range().Ptr(), Expression: d.forEach.Expression, EvalContext: ctx,
 		})
-		return f.explain(diags), false
+		return f.explain(d.forEach.Expression, diags), false
 	}
 	switch {
 	case coll.IsMarked():
@@ -285,7 +285,7 @@ func (f *frame) dynamic(b *body, bs *blocks, it *item, ctx *hcl.EvalContext, val
 	case coll.IsNull():
 		return fail("The for_each of dynamic " + quote(bs.name) + " in " + b.in + " is null. Give a list, set or map; [] makes no block.")
 	case !coll.IsKnown():
-		return f.explain(diags), false
+		return f.explain(d.forEach.Expression, diags), false
 	case !coll.CanIterateElements():
 		return fail("The for_each of dynamic " + quote(bs.name) + " in " + b.in + " is " + article(coll.Type()) + "; it must be a list, set or map.")
 	}
@@ -301,7 +301,7 @@ func (f *frame) dynamic(b *body, bs *blocks, it *item, ctx *hcl.EvalContext, val
 		f.iterated = f.iterated[:len(f.iterated)-1]
 		diags = append(diags, more...)
 	}
-	return f.explain(diags), true
+	return f.explain(d.forEach.Expression, diags), true
 }
 
 // round makes one block of a dynamic block.
@@ -314,10 +314,10 @@ func (f *frame) round(b *body, bs *blocks, it *item, ctx *hcl.EvalContext, vals 
 	label, more := it.dynamic.label.Value(ctx)
 	diags = append(diags, more...)
 	if more.HasErrors() {
-		return f.explain(diags)
+		return f.explain(it.dynamic.label.Expression, diags)
 	}
 	fail := func(detail string) hcl.Diagnostics {
-		return f.explain(append(diags, &hcl.Diagnostic{
+		return f.explain(it.dynamic.label.Expression, append(diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError, Summary: "Invalid name", Detail: detail,
 			Subject: it.dynamic.label.Range().Ptr(), Expression: it.dynamic.label.Expression, EvalContext: ctx,
 		}))

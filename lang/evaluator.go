@@ -111,7 +111,7 @@ func (e *Evaluator) local(l *Local) (cty.Value, []dep) {
 	c.seen = e.generations(reach, c.seen)
 	f := e.frame(nil)
 	v, diags := l.expr.Value(f.ctx)
-	e.report(f.explain(diags))
+	e.report(f.explain(l.expr.Expression, diags))
 	if diags.HasErrors() {
 		v = cty.DynamicVal
 	}
@@ -182,7 +182,7 @@ func (e *Evaluator) Output(name string) (cty.Value, []string, hcl.Diagnostics) {
 func (e *Evaluator) output(o *Output) (cty.Value, []string, hcl.Diagnostics) {
 	f := e.frame(nil)
 	v, diags := o.value.Value(f.ctx)
-	diags = tidy(append(f.explain(diags), e.reported()...))
+	diags = tidy(append(f.explain(o.value.Expression, diags), e.reported()...))
 	for _, d := range o.dependsOn {
 		diags = append(diags, f.dependOn(d)...)
 	}

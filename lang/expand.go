@@ -2,6 +2,7 @@ package lang
 
 import (
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 )
@@ -27,7 +28,7 @@ func (e *Evaluator) Expand(r *Resource) ([]cty.Value, hcl.Diagnostics) {
 	default:
 		x.keys = []cty.Value{cty.NilVal}
 	}
-	x.diags = append(f.explain(x.diags), e.reported()...)
+	x.diags = append(f.explain(r.repeatExpression(), x.diags), e.reported()...)
 
 	addresses := make([]string, len(x.keys))
 	for i, key := range x.keys {
@@ -48,6 +49,17 @@ func (e *Evaluator) Expand(r *Resource) ([]cty.Value, hcl.Diagnostics) {
 		}
 	}
 	return b.keys, x.diags
+}
+
+// repeatExpression is the one of count or for_each, or nil.
+func (r *Resource) repeatExpression() hclsyntax.Expression {
+	switch {
+	case r.count != nil:
+		return r.count.Expression
+	case r.forEach != nil:
+		return r.forEach.Expression
+	}
+	return nil
 }
 
 // expansion is the evaluation of count or for_each.

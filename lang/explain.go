@@ -11,10 +11,11 @@ import (
 
 func place(rng hcl.Range) string { return fmt.Sprintf("%s:%d", rng.Filename, rng.Start.Line) }
 
-// explain makes diagnostics of an evaluation fit to be shown: their expressions
-// name the references in them, their contexts hold the values of these, and
-// details that could contain a sensitive value are replaced.
-func (f *frame) explain(diags hcl.Diagnostics) hcl.Diagnostics {
+// explain makes diagnostics of the evaluation of an expression fit to be shown:
+// their expressions name the references in them, their contexts hold the values
+// of these, and details that could contain a sensitive value are replaced.
+func (f *frame) explain(whole hclsyntax.Expression, diags hcl.Diagnostics) hcl.Diagnostics {
+	hidden := len(diags) > 0 && whole != nil && f.usesSecrets(whole)
 	for i, d := range diags {
 		if d.Expression == nil || d.EvalContext == nil {
 			continue
@@ -24,7 +25,7 @@ func (f *frame) explain(diags hcl.Diagnostics) hcl.Diagnostics {
 			continue // explained already
 		}
 		shown := *d
-		s := shower{frame: f, ctx: d.EvalContext, vars: map[string]any{}}
+		s := shower{frame: f, ctx: d.EvalContext, vars: map[string]any{}, hidden: hidden}
 		s.visit(e)
 		shown.Expression = &shownExpr{Expression: e, traversals: s.traversals}
 		shown.EvalContext = s.context()
@@ -51,6 +52,28 @@ type shower struct {
 	vars       map[string]any // tree of names; leaves are cty.Value
 	traversals []hcl.Traversal
 	values     []cty.Value
+	hidden     bool // the whole expression uses sensitive values: elements of these lose their marks in for expressions
+}
+
+// usesSecrets reports whether anything that e refers to is sensitive.
+func (f *frame) usesSecrets(e hclsyntax.Expression) bool {
+	found := false
+	switch r := e.(type) {
+	case *ref:
+		n := len(f.deps)
+		found = IsSensitive(f.target(r))
+		f.deps = f.deps[:n]
+	case *instanceRef:
+		n := len(f.deps)
+		found = IsSensitive(f.e.blocks[r.resource.index].collection())
+		f.deps = f.deps[:n]
+	case *hclsyntax.FunctionCallExpr:
+		found = r.Name == "sensitive"
+	}
+	if !found {
+		children(e, func(c hclsyntax.Expression) { found = found || f.usesSecrets(c) })
+	}
+	return found
 }
 
 func (s *shower) visit(e hclsyntax.Expression) {
@@ -60,7 +83,7 @@ func (s *shower) visit(e hclsyntax.Expression) {
 	case *hclsyntax.ScopeTraversalExpr:
 		// A variable of a for expression or a dynamic block: where it has a value, the context knows.
 		root, diags := r.Traversal[:1].TraverseAbs(s.ctx)
-		if diags.HasErrors() {
+		if diags.HasErrors() || s.hidden {
 			break
 		}
 		s.vars[r.Traversal.RootName()] = root
@@ -141,6 +164,9 @@ func treeValue(v any) cty.Value {
 // a function's own message about sensitive arguments, or quotes such a value.
 func (s *shower) secrets(d *hcl.Diagnostic) bool {
 	_, ofFunction := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d)
+	if s.hidden && (ofFunction || d.Summary == "Duplicate object key" || d.Summary == "Invalid index") {
+		return true
+	}
 	for _, v := range s.values {
 		if IsSensitive(v) {
 			if ofFunction || quotes(d.Detail, v) {

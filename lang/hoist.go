@@ -34,7 +34,7 @@ func (c *common) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 		s.seen = f.e.generations(c.x.reach, s.seen)
 		own := f.e.frame(nil)
 		s.value, s.diags = c.Expression.Value(own.ctx)
-		s.diags = own.explain(s.diags)
+		s.diags = own.explain(c.Expression, s.diags)
 		s.deps, s.valid = shared(own.deps), true
 	}
 	f.deps = append(f.deps, s.deps...)

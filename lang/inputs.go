@@ -271,7 +271,7 @@ func (e *Evaluator) validateVariable(v *Variable) hcl.Diagnostics {
 		f := e.frame(nil)
 		result, more := check.condition.Value(f.ctx)
 		if more.HasErrors() {
-			diags = append(diags, f.explain(more)...)
+			diags = append(diags, f.explain(check.condition.Expression, more)...)
 			continue
 		}
 		result, _ = result.Unmark()
@@ -282,7 +282,7 @@ func (e *Evaluator) validateVariable(v *Variable) hcl.Diagnostics {
 				Detail: "The condition of a validation must be true or false.", Subject: check.rng.Ptr()})
 		case !ok.IsKnown() || ok.True():
 		default:
-			diags = append(diags, f.explain(hcl.Diagnostics{{
+			diags = append(diags, f.explain(check.condition.Expression, hcl.Diagnostics{{
 				Severity: hcl.DiagError, Summary: "Invalid value for a variable", Detail: e.validationMessage(v, check, f),
 				Subject: check.rng.Ptr(), Context: v.Range.Ptr(), Expression: check.condition.Expression, EvalContext: f.ctx,
 			}})...)
@@ -348,7 +348,7 @@ func (e *Evaluator) check(r *Resource) hcl.Diagnostics {
 		f.eachKey = cty.UnknownVal(cty.String).RefineNotNull()
 		f.eachVal = commonElement(x.values)
 	}
-	diags := f.explain(x.diags)
+	diags := f.explain(r.repeatExpression(), x.diags)
 	_, more := f.body(r.body, f.ctx)
 	diags = append(diags, more...)
 	for _, d := range r.dependsOn {

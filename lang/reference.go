@@ -100,6 +100,9 @@ func (r *instanceRef) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 		}
 		problem = why
 	}
+	if len(marks) > 0 {
+		problem = fmt.Sprintf("%s has no instance with this key, which is not shown because it is derived from a sensitive value.", r.resource.address)
+	}
 	return cty.DynamicVal, append(diags, &hcl.Diagnostic{
 		Severity: hcl.DiagError, Summary: "No such instance", Detail: problem,
 		Subject: r.Key.Range().Ptr(), Context: r.Range().Ptr(), Expression: r.Key, EvalContext: ctx,

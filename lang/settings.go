@@ -83,7 +83,7 @@ func (l *loader) settingText(a *hclsyntax.Attribute, in string) (string, bool) {
 	e := &Evaluator{config: l.config, functions: l.functions}
 	f := e.frame(nil)
 	v, diags := x.Value(f.ctx)
-	l.add(f.explain(diags))
+	l.add(f.explain(x.Expression, diags))
 	if diags.HasErrors() {
 		return "", false
 	}
