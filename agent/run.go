@@ -81,6 +81,7 @@ func (a *Agent) keepNetwork(ctx context.Context) {
 				}
 				a.nudgeAll()
 				a.sweep()
+				a.healNetwork(ctx)
 				return
 			}
 			a.log.Warn("the pod network cannot be started", "error", err)
@@ -92,6 +93,24 @@ func (a *Agent) keepNetwork(ctx context.Context) {
 		case <-a.nodeKnown:
 		case <-again:
 		}
+	}
+}
+
+// healInterval is how long the network may stay damaged by others.
+const healInterval = 2 * time.Second
+
+// healNetwork repairs the network whenever something on the host has damaged it.
+func (a *Agent) healNetwork(ctx context.Context) {
+	failing := false
+	for pause(ctx, healInterval) {
+		healed, err := a.network.Heal(ctx)
+		if healed {
+			a.warn("NetworkHealed", fmt.Sprintf("node %s: something on the host removed parts of the bridge or the nftables table; they are back. A firewall that flushes the ruleset does this: let it flush its own tables only", a.o.Node))
+		}
+		if err != nil && !failing {
+			a.log.Warn("the pod network is damaged and cannot be repaired", "error", err)
+		}
+		failing = err != nil
 	}
 }
 

@@ -26,6 +26,7 @@ type podNetwork interface {
 	Reset(id string) error
 	Delete(id string) error
 	Retain(ids map[string]bool) error
+	Heal(ctx context.Context) (healed bool, err error)
 	Warnings() []string
 }
 

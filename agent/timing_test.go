@@ -52,8 +52,9 @@ func (f *fakeNet) Delete(id string) error {
 	delete(f.ports, id)
 	return nil
 }
-func (f *fakeNet) Retain(map[string]bool) error { return nil }
-func (f *fakeNet) Warnings() []string           { return nil }
+func (f *fakeNet) Retain(map[string]bool) error       { return nil }
+func (f *fakeNet) Heal(context.Context) (bool, error) { return false, nil }
+func (f *fakeNet) Warnings() []string                 { return nil }
 
 type fakeDaemon struct{}
 

@@ -58,7 +58,7 @@ func (n *Network) connect(p Pod) error {
 // addVeth makes the pair, its end eth0 straight in the pod's namespace.
 func (n *Network) addVeth(p Pod, ns int) error {
 	veth := &netlink.Veth{
-		LinkAttrs:        netlink.LinkAttrs{Name: n.hostLink(p.ID), MasterIndex: n.bridge, MTU: 1500},
+		LinkAttrs:        netlink.LinkAttrs{Name: n.hostLink(p.ID), MasterIndex: n.bridgeIndex(), MTU: 1500},
 		PeerName:         "eth0",
 		PeerNamespace:    netlink.NsFd(ns),
 		PeerHardwareAddr: hardwareAddr(p.IP),

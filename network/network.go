@@ -186,12 +186,44 @@ func (n *Network) Retain(ids map[string]bool) error {
 	return errors.Join(errs...)
 }
 
+// Heal puts back what others have removed of the bridge and the table, as a
+// firewall's reload does that begins with "flush ruleset"; it returns whether
+// there was anything to do. It costs two reads of the kernel's maps.
+func (n *Network) Heal(ctx context.Context) (healed bool, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.started {
+		return false, nil
+	}
+	if _, err := n.links.LinkByIndex(n.bridge); err != nil {
+		if n.bridge, err = n.ensureBridge(n.cidr); err != nil {
+			return false, err
+		}
+		healed = true
+		for _, id := range n.addresses.owners() {
+			if l, err := n.links.LinkByName(n.hostLink(id)); err == nil {
+				if err := n.links.LinkSetMasterByIndex(l, n.bridge); err != nil {
+					return healed, fmt.Errorf("put pod %s on the bridge again: %w", id, err)
+				}
+			}
+		}
+	}
+	lost, err := n.ports.heal(n.o, n.cidr)
+	return healed || lost, err
+}
+
 func (n *Network) pod(id string, ip netip.Addr) Pod {
 	dir := n.nsDir(id)
 	return Pod{ID: id, IP: ip, Net: filepath.Join(dir, "net"), IPC: filepath.Join(dir, "ipc")}
 }
 
 func (n *Network) nsDir(id string) string { return filepath.Join(n.o.RunDir, "ns", id) }
+
+func (n *Network) bridgeIndex() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.bridge
+}
 
 func (n *Network) ready() error {
 	n.mu.Lock()

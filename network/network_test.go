@@ -429,6 +429,30 @@ func TestTeardownLeavesNothing(t *testing.T) {
 	}
 }
 
+// A firewall's reload often begins with "flush ruleset".
+func TestHealAfterDamageByOthers(t *testing.T) {
+	n := start(t, options(t))
+	web := create(t, n, "web-0")
+	serve(t, web, 80, "web")
+	if err := n.Publish(web, []HostPort{{"tcp", 8080, 80}}); err != nil {
+		t.Fatal(err)
+	}
+	if healed, err := n.Heal(t.Context()); healed || err != nil {
+		t.Errorf("nothing was wrong: %v, %v", healed, err)
+	}
+	for _, damage := range []string{"nft flush ruleset", "nft flush chain ip stowage output", "nft flush map ip stowage tcp_ports", "ip link del stowage0"} {
+		f := strings.Fields(damage)
+		run(f[0], f[1:]...)
+		if _, err := ask("tcp4", "127.0.0.1:8080"); err == nil {
+			t.Fatalf("%s did no harm", damage)
+		}
+		if healed, err := n.Heal(t.Context()); !healed || err != nil {
+			t.Errorf("after %s: %v, %v", damage, healed, err)
+		}
+		expect(t, "tcp4", "127.0.0.1:8080", "web sees 10.210.7.1")
+	}
+}
+
 func TestForeignDropPolicyIsNamed(t *testing.T) {
 	run("nft", "add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }")
 	defer run("nft", "delete table ip filter")

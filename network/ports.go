@@ -2,6 +2,7 @@ package network
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -112,6 +113,36 @@ func (p *ports) dropForeign() error {
 		}
 	}
 	return p.change(nil, del)
+}
+
+// heal lays the table again, with its elements, if it is not as it should be.
+func (p *ports) heal(o Options, cidr netip.Prefix) (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	there, err := p.table.read()
+	if err == nil && maps.Equal(there, p.now) && p.table.complete() {
+		return false, nil
+	}
+	t, err := layTable(o, cidr)
+	if err != nil {
+		return false, err
+	}
+	if there, err = t.read(); err != nil {
+		return false, err
+	}
+	add, del := map[portKey]target{}, map[portKey]target{}
+	for k, v := range p.now {
+		if there[k] != v {
+			add[k] = v
+		}
+	}
+	for k, v := range there {
+		if p.now[k] != v {
+			del[k] = v
+		}
+	}
+	p.table = t
+	return true, t.update(add, del)
 }
 
 // change applies a difference in one transaction.

@@ -21,6 +21,8 @@ type table struct {
 	name string
 	t    *nftables.Table
 	maps map[string]*nftables.Set // by protocol
+	// rules counts the rules of each chain.
+	rules map[string]int
 }
 
 var protocols = map[string]byte{"tcp": unix.IPPROTO_TCP, "udp": unix.IPPROTO_UDP}
@@ -41,7 +43,7 @@ func layTable(o Options, cidr netip.Prefix) (*table, error) {
 }
 
 func newTable(name string) *table {
-	t := &table{name: name, t: &nftables.Table{Family: nftables.TableFamilyIPv4, Name: name}, maps: map[string]*nftables.Set{}}
+	t := &table{name: name, t: &nftables.Table{Family: nftables.TableFamilyIPv4, Name: name}, maps: map[string]*nftables.Set{}, rules: map[string]int{}}
 	for proto := range protocols {
 		t.maps[proto] = &nftables.Set{
 			Table: t.t, Name: proto + "_ports", IsMap: true,
@@ -71,6 +73,7 @@ func (t *table) lay(o Options, cidr netip.Prefix, replace bool) error {
 		ch.chain.Table = t.t
 		c.AddChain(ch.chain)
 		c.FlushChain(ch.chain)
+		t.rules[ch.chain.Name] = len(ch.rules)
 		for _, r := range ch.rules {
 			c.AddRule(&nftables.Rule{Table: t.t, Chain: ch.chain, Exprs: r})
 		}
@@ -99,6 +102,21 @@ func (t *table) read() (map[portKey]target, error) {
 		}
 	}
 	return now, nil
+}
+
+// complete is whether the kernel has all of the table's chains with their rules.
+func (t *table) complete() bool {
+	c, err := nftables.New()
+	if err != nil {
+		return false
+	}
+	for name, want := range t.rules {
+		rules, err := c.GetRules(t.t, &nftables.Chain{Name: name, Table: t.t})
+		if err != nil || len(rules) != want {
+			return false
+		}
+	}
+	return true
 }
 
 // update removes and adds elements in one transaction.

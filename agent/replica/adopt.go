@@ -42,7 +42,7 @@ func (s *State) Adopt(found []runtime.Container, now time.Time) {
 		name := f.Labels[api.LabelContainer]
 		c := s.container(name)
 		attempt := number(f.Labels[LabelAttempt])
-		if attempt < c.Attempt || f.ID == c.ID {
+		if attempt < c.Attempt || s.Sandbox.InitDone[name] {
 			s.discard(f.ID)
 			continue
 		}

@@ -30,6 +30,11 @@ func (s *State) Begin(a Action, now time.Time) {
 	c := s.Containers[a.Container]
 	switch a.Verb {
 	case Setup:
+		for _, c := range s.Containers { // in a new sandbox init containers run again
+			if c.ID == "" {
+				*c = Container{Name: c.Name, Attempt: c.Attempt, Restarts: c.Restarts}
+			}
+		}
 		s.Sandbox = Sandbox{Phase: Busy, Revision: s.Want.Revision, Grace: GraceOf(s.Want.Template), Tries: s.Sandbox.Tries, Problem: s.Sandbox.Problem}
 	case Teardown:
 		s.Sandbox.Phase = Busy
@@ -167,7 +172,8 @@ func (s *State) Removed(a Action, p *Problem, now time.Time) {
 	}
 	s.Problem = nil
 	if c != nil {
-		delete(s.Containers, a.Container)
+		// The number stays: an older attempt may still be waiting for its removal.
+		*c = Container{Name: c.Name, Attempt: c.Attempt}
 	} else {
 		delete(s.Garbage, a.ID)
 	}
