@@ -22,7 +22,7 @@ import (
 // lab is a manager in this process: real etcd, real sockets, real TLS. Agents
 // are the test's own clients.
 type lab struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	options cluster.Options
 	op      *client.Client // the operator
@@ -31,7 +31,7 @@ type lab struct {
 	ended sync.WaitGroup
 }
 
-func newLab(t *testing.T) *lab {
+func newLab(t testing.TB) *lab {
 	t.Helper()
 	l := &lab{t: t, dir: t.TempDir()}
 	l.options = cluster.Options{
@@ -185,13 +185,13 @@ func cut(s, prefix string) (string, bool) {
 	return s[len(prefix):], true
 }
 
-func within(t *testing.T, d time.Duration) context.Context {
+func within(t testing.TB, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-func freeAddress(t *testing.T) string {
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -162,7 +162,7 @@ func (s *Server) watch(out *lines, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		if err := m.follow(ctx, change.Revision); err != nil {
+		if err := m.Follower.Reached(ctx, change.Revision); err != nil {
 			return err
 		}
 		if message, ok := m.message(change); ok {
@@ -177,23 +177,6 @@ func (s *Server) watch(out *lines, r *http.Request) error {
 		}
 	}
 	return nil
-}
-
-// follow waits until the follower is as far as revision.
-func (m *Manager) follow(ctx context.Context, revision int64) error {
-	for {
-		changed := m.Follower.Changed()
-		var at int64
-		m.Follower.Read(func(s *store.State) { at = s.Revision })
-		if at >= revision {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }
 
 func (m *Manager) message(change store.Change) (message api.Change, ok bool) {

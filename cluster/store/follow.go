@@ -14,13 +14,15 @@ type Follower struct {
 	mu      sync.Mutex
 	state   *State
 	synced  bool
-	pending bool // something changed since the last wake
 	changed chan struct{}
+	moved   chan struct{} // closed at every revision, also of events
+
+	pending []Change // of the revision under way; Run's own
 }
 
 // NewFollower makes a follower; its state is empty until Run has read the store.
 func NewFollower(s *Store) *Follower {
-	return &Follower{store: s, state: NewState(), changed: make(chan struct{})}
+	return &Follower{store: s, state: NewState(), changed: make(chan struct{}), moved: make(chan struct{})}
 }
 
 // Read calls use with the state, which use must neither change nor keep.
@@ -73,7 +75,8 @@ func (f *Follower) follow(ctx context.Context) error {
 		return err
 	}
 	f.mu.Lock()
-	f.state, f.synced = state, true
+	f.state, f.synced, f.pending = state, true, nil
+	f.advance()
 	f.wake()
 	f.mu.Unlock()
 	for change, err := range f.store.Watch(ctx, state.Revision) {
@@ -85,16 +88,49 @@ func (f *Follower) follow(ctx context.Context) error {
 	return nil
 }
 
+// apply takes a revision in as a whole: what one transaction wrote (a pod and
+// its revision, the two halves of a move) is never seen in part.
 func (f *Follower) apply(change Change) {
+	if !change.Complete() {
+		f.pending = append(f.pending, change)
+		return
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.state.Apply(change); err != nil {
-		f.store.log.Error("skipped an entry of the store", "error", err)
+	news := false
+	for _, c := range append(f.pending, change) {
+		news = news || !c.Complete() && c.Class() != "events"
+		if err := f.state.Apply(c); err != nil {
+			f.store.log.Error("skipped an entry of the store", "error", err)
+		}
 	}
-	f.pending = f.pending || !change.Complete() && change.Class() != "events"
-	if change.Complete() && f.pending {
-		f.pending = false
+	clear(f.pending)
+	f.pending = f.pending[:0]
+	f.advance()
+	if news {
 		f.wake()
+	}
+}
+
+func (f *Follower) advance() {
+	close(f.moved)
+	f.moved = make(chan struct{})
+}
+
+// Reached waits until the state is at revision or later.
+func (f *Follower) Reached(ctx context.Context, revision int64) error {
+	for {
+		f.mu.Lock()
+		at, moved := f.state.Revision, f.moved
+		f.mu.Unlock()
+		if at >= revision {
+			return nil
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stowage-iac/stowage/api"
 	"github.com/stowage-iac/stowage/cluster/pki"
@@ -483,5 +484,45 @@ func TestPeersAreManagers(t *testing.T) {
 		if (err == nil) != welcome {
 			t.Errorf("a %s at the managers' port: %v", role, err)
 		}
+	}
+}
+
+// TestFollowerSeesWholeRevisions: what one transaction wrote is seen together
+// or not at all, however often one looks; an event is progress too.
+func TestFollowerSeesWholeRevisions(t *testing.T) {
+	s := open(t, options(t, t.TempDir()))
+	f := store.NewFollower(s)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go f.Run(ctx)
+	if err := f.Synced(ctx); err != nil {
+		t.Fatal(err)
+	}
+	const pods = 300
+	written := make(chan int64, 1)
+	go func() {
+		var last int64
+		for i := range pods {
+			if o, err := s.Put(ctx, pod(fmt.Sprint("p", i), "1", "n")); err == nil {
+				last = o.ModRevision
+			}
+		}
+		written <- last
+	}()
+	for seen := 0; seen < pods; {
+		f.Read(func(state *store.State) {
+			seen = len(state.Pods())
+			if revisions := len(state.Revisions); revisions != seen {
+				t.Fatalf("%d pods with %d revisions", seen, revisions)
+			}
+		})
+	}
+	if err := s.Event(ctx, api.Event{Object: "pod.p0"}); err != nil {
+		t.Fatal(err)
+	}
+	timely, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := f.Reached(timely, <-written+1); err != nil {
+		t.Errorf("the follower is not told of an event's revision: %v", err)
 	}
 }

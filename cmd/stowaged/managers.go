@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/stowage-iac/stowage/api"
 	"github.com/stowage-iac/stowage/cluster/client"
@@ -38,13 +40,32 @@ func (m *managers) Assignments(ctx context.Context, put func(api.AssignmentUpdat
 	return ctx.Err()
 }
 
-// Report sends what the agent says of its node.
+// reportPause is how soon a report is tried again that reached nobody: a
+// manager restarts in a quarter of a second, the next heartbeat is a whole one.
+const reportPause = 100 * time.Millisecond
+
+// Report sends what the agent says of its node, for a while if nobody answers.
 func (m *managers) Report(ctx context.Context, r api.StatusReport) error {
+	patient, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	for {
+		err := m.report(ctx, r)
+		if err == nil || !errors.Is(err, client.ErrUnavailable) && !errors.Is(err, errNotJoined) {
+			return err
+		}
+		select {
+		case <-time.After(reportPause):
+		case <-patient.Done():
+			return err
+		}
+	}
+}
+
+func (m *managers) report(ctx context.Context, r api.StatusReport) (err error) {
 	m.mu.Lock()
 	c := m.client
 	m.mu.Unlock()
 	if c == nil {
-		var err error
 		if c, err = m.connect(); err != nil {
 			return err
 		}
@@ -52,10 +73,13 @@ func (m *managers) Report(ctx context.Context, r api.StatusReport) error {
 	return c.Report(ctx, r)
 }
 
+// errNotJoined is a node whose certificate was not brought yet.
+var errNotJoined = errors.New("this node has no certificate yet")
+
 // connect makes a new client of the keys that are there now.
 func (m *managers) connect() (*client.Client, error) {
 	if !m.dir.Joined() {
-		return nil, fmt.Errorf("this node has no certificate yet in %s; stowage apply brings it", string(m.dir))
+		return nil, fmt.Errorf("%w in %s; stowage apply brings it", errNotJoined, string(m.dir))
 	}
 	config, err := pki.ClientConfig(m.dir)
 	if err != nil {
