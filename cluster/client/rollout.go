@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/stowage-iac/stowage/api"
 )
@@ -35,9 +36,9 @@ func (r Rollout) Done() bool { return r.Exists && r.Ready == r.Replicas && len(r
 // Gone reports whether nothing of the pod is left: no object, binding or replica.
 func (r Rollout) Gone() bool { return !r.Exists && len(r.Old) == 0 }
 
-// crashes is the number of restarts after which a waiting container counts as
-// failed for a rollout: about 30 s of back-off. It is restarted further.
-const crashes = 5
+// hopeless is the back-off from which on a waiting container counts as failed for
+// a rollout: the fifth try in a row, after about 7 s. It is tried further.
+const hopeless = 8 * time.Second
 
 // RolloutOf tells how far a pod is in a view.
 func RolloutOf(view *api.ClusterView, pod string) Rollout {
@@ -122,10 +123,20 @@ func (r *Rollout) count() {
 		switch {
 		case s.Phase == api.PhaseRunning && s.Ready, s.Phase == api.PhaseSucceeded:
 			r.Ready++
-		case s.Phase == api.PhaseFailed, s.Phase == api.PhaseBackOff && s.Restarts >= crashes:
+		case s.Phase == api.PhaseFailed, s.Phase == api.PhaseBackOff && waits(s) >= hopeless:
 			r.Failed = append(r.Failed, s)
 		}
 	}
+}
+
+// waits is the longest back-off of the replica's containers.
+func waits(s api.ReplicaStatus) (longest time.Duration) {
+	for _, c := range s.Containers {
+		if !c.NextStart.IsZero() {
+			longest = max(longest, c.NextStart.Sub(c.EndedAt))
+		}
+	}
+	return longest
 }
 
 // failure puts the failed slots into one error.

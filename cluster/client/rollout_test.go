@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stowage-iac/stowage/api"
 )
@@ -35,7 +36,12 @@ func view(pods, nodes string, bindings, replicas []string) *api.ClusterView {
 	}
 	for _, line := range replicas {
 		var s api.ReplicaStatus
-		fmt.Sscan(line, &s.Pod, &s.Slot, &s.Node, &s.Revision, &s.Phase, &s.Restarts)
+		var wait int // seconds of back-off
+		fmt.Sscan(line, &s.Pod, &s.Slot, &s.Node, &s.Revision, &s.Phase, &wait)
+		if wait > 0 {
+			now := time.Unix(1e9, 0)
+			s.Containers = []api.ContainerStatus{{EndedAt: now, NextStart: now.Add(time.Duration(wait) * time.Second)}}
+		}
 		if s.Phase == "ready" {
 			s.Phase, s.Ready = api.PhaseRunning, true
 		}
@@ -63,8 +69,8 @@ func TestRolloutOf(t *testing.T) {
 		{"deleted, still running", view("", "a", nil, []string{"web 0 a r1 stopping"}), "0 of 0 replicas ready, 1 old to stop"},
 		{"deleted and gone", view("db r1 a", "a", []string{"db 0 a r1"}, []string{"db 0 a r1 ready"}), "0 of 0 replicas ready; gone"},
 		{"failed", view("web r1 a", "a", []string{"web 0 a r1"}, []string{"web 0 a r1 failed"}), "0 of 1 replicas ready; failed"},
-		{"crashing a little", view("web r1 a", "a", []string{"web 0 a r1"}, []string{"web 0 a r1 back_off 2"}), "0 of 1 replicas ready"},
-		{"crashing for long", view("web r1 a", "a", []string{"web 0 a r1"}, []string{"web 0 a r1 back_off 5"}), "0 of 1 replicas ready; failed"},
+		{"crashing a little", view("web r1 a", "a", []string{"web 0 a r1"}, []string{"web 0 a r1 back_off 4"}), "0 of 1 replicas ready"},
+		{"crashing for long", view("web r1 a", "a", []string{"web 0 a r1"}, []string{"web 0 a r1 back_off 8"}), "0 of 1 replicas ready; failed"},
 		{"the earlier revision crashed", view("web r2 a", "a", []string{"web 0 a r2"}, []string{"web 0 a r1 failed"}), "0 of 1 replicas ready"},
 	} {
 		r := RolloutOf(c.view, "web")
