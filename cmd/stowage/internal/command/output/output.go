@@ -18,7 +18,7 @@ import (
 	"github.com/stowage-iac/stowage/lang"
 )
 
-type options struct{ json, raw, sensitive bool }
+type options struct{ json, raw bool }
 
 // Command is "output".
 func Command() *cli.Command {
@@ -26,21 +26,21 @@ func Command() *cli.Command {
 		Name: "output", Synopsis: "Print output values", Usage: "[options] [NAME]",
 		Doc: `Prints the output values that the last apply recorded in the state, or one of them.
 
-Sensitive outputs are named, not shown; with -json their value is null. To get
-the value of one, name it and add -show-sensitive.`,
+Sensitive outputs are named, not shown; in the list as JSON their value is null.
+Whoever asks a program's question gets the answer: -raw NAME and -json NAME print
+the value, too, if it is sensitive.`,
 		Example: "$ stowage output\n$ curl \"$(stowage output -raw url)\"",
 		MaxArgs: 1,
 		Bind: func(f *cli.Flags) cli.Run {
 			asJSON := f.Bool("json", false, "Print JSON: the value of NAME, or an object by name")
 			raw := f.Bool("raw", false, "Print the string, number or bool NAME as it is, without quotes or line feed")
-			sensitive := f.Bool("show-sensitive", false, "Print the value of NAME although it is sensitive")
 			return func(ctx context.Context, t *cli.Terminal, args []string) int {
-				o := options{*asJSON, *raw, *sensitive}
+				o := options{*asJSON, *raw}
 				switch {
 				case o.json && o.raw:
 					return t.Usage("stowage output: -json and -raw exclude each other")
-				case (o.raw || o.sensitive) && len(args) == 0:
-					return t.Usage("stowage output: -raw and -show-sensitive need the name of an output")
+				case o.raw && len(args) == 0:
+					return t.Usage("stowage output: -raw needs the name of an output")
 				}
 				return output(ctx, run.New(t), o, args)
 			}
@@ -80,9 +80,9 @@ func single(r *run.Run, o options, name string, outputs map[string]view.Output) 
 		r.Report(unknown(name, outputs))
 		return cli.Failed
 	}
-	if out.Sensitive && !o.sensitive {
+	if out.Sensitive && !o.raw && !o.json {
 		r.Report(hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Sensitive output",
-			Detail: fmt.Sprintf("The value of the output %q is sensitive. Add -show-sensitive to print it all the same.", name)}})
+			Detail: fmt.Sprintf("The value of the output %q is sensitive. Add -raw or -json to print it all the same.", name)}})
 		return cli.Failed
 	}
 	if err := write(r, o, name, run.Plain(out)); err != nil {
