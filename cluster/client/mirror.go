@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/stowage-iac/stowage/api"
 )
@@ -29,19 +30,22 @@ type mirror struct {
 }
 
 // wait calls cond, under the mirror's lock, whenever topic ("pod/NAME",
-// "node/NAME") changed, until it is true or fails.
+// "node/NAME") changed, and every second, until it is true or fails.
 func (c *Client) wait(ctx context.Context, topic string, cond func(*mirror) (bool, error)) error {
 	m := c.follow()
 	defer c.unfollow(m)
 	wake := make(chan struct{}, 1)
 	m.join(topic, wake)
 	defer m.leave(topic, wake)
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
 	for {
 		if done, err := m.check(cond); done || err != nil {
 			return err
 		}
 		select {
 		case <-wake:
+		case <-second.C:
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -141,8 +141,26 @@ func waits(s api.ReplicaStatus) (longest time.Duration) {
 
 // failure puts the failed slots into one error.
 func (r Rollout) failure() error {
+	return fmt.Errorf("%w: %s", ErrFailed, whys(r.Failed))
+}
+
+// problems says what the slots that are not ready say, in brackets.
+func (r Rollout) problems() string {
+	var troubled []api.ReplicaStatus
+	for _, s := range r.Statuses {
+		if !s.Ready && (s.Message != "" || s.Reason != "") {
+			troubled = append(troubled, s)
+		}
+	}
+	if len(troubled) == 0 {
+		return ""
+	}
+	return " (" + whys(troubled) + ")"
+}
+
+func whys(statuses []api.ReplicaStatus) string {
 	var parts []string
-	for _, s := range r.Failed {
+	for _, s := range statuses {
 		why := s.Message
 		if why == "" {
 			why = s.Reason
@@ -152,7 +170,7 @@ func (r Rollout) failure() error {
 		}
 		parts = append(parts, fmt.Sprintf("pod.%s slot %d on %s: %s", s.Pod, s.Slot, s.Node, why))
 	}
-	return fmt.Errorf("%w: %s", ErrFailed, strings.Join(parts, "; "))
+	return strings.Join(parts, "; ")
 }
 
 // String is a short clause, e.g. "2 of 3 replicas ready".

@@ -123,3 +123,34 @@ func TestFailureNamesTheCause(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestHeldUp: what an agent cannot start fails its rollout once it has said so
+// for the same reason for eight seconds; a reason that passes does not count.
+func TestHeldUp(t *testing.T) {
+	start := time.Now()
+	held := holdUps{}
+	for _, step := range []struct {
+		at            int // seconds
+		phase, reason string
+		failed        bool
+	}{
+		{0, api.PhasePending, "PortTaken", false},
+		{7, api.PhaseStarting, "PortTaken", false},
+		{8, api.PhaseStarting, "ImageMissing", false},
+		{15, api.PhaseStarting, "ImageMissing", false},
+		{16, api.PhaseStarting, "ImageMissing", true},
+		{17, api.PhaseRunning, "", false},
+		{18, api.PhaseStarting, "ImageMissing", false},
+	} {
+		v := view("web r1 a", "a", []string{"web 0 a r1"}, []string{"web 0 a r1 " + step.phase})
+		v.Replicas[0].Reason, v.Replicas[0].Message = step.reason, "no luck"
+		r := RolloutOf(v, "web")
+		held.fail(&r, start.Add(time.Duration(step.at)*time.Second))
+		if (len(r.Failed) > 0) != step.failed {
+			t.Errorf("after %ds, %s: failed %v, want %v", step.at, step.reason, r.Failed, step.failed)
+		}
+		if got := r.problems(); !r.Statuses[0].Ready && got != " (pod.web slot 0 on a: no luck)" {
+			t.Errorf("after %ds the problems are %q", step.at, got)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/stowage-iac/stowage/api"
 )
@@ -48,11 +49,13 @@ func (c *Client) WaitPodGone(ctx context.Context, pod string, progress func(Roll
 // waitPod waits for a state of the rollout at revision since of the store, or later.
 func (c *Client) waitPod(ctx context.Context, pod string, since int64, progress func(Rollout), done func(Rollout) (bool, error)) (Rollout, error) {
 	var last Rollout
+	held := holdUps{}
 	err := c.wait(ctx, "pod/"+pod, func(m *mirror) (bool, error) {
 		if m.revision < since {
 			return false, nil
 		}
 		r := m.pod(pod).rollout(pod)
+		held.fail(&r, time.Now())
 		changed := r.String() != last.String()
 		last = r
 		if changed && progress != nil {
@@ -61,9 +64,34 @@ func (c *Client) waitPod(ctx context.Context, pod string, since int64, progress 
 		return done(r)
 	})
 	if ctx.Err() != nil && err != nil {
-		err = fmt.Errorf("pod.%s: %s: %w", pod, last, err)
+		err = fmt.Errorf("pod.%s: %s%s: %w", pod, last, last.problems(), err)
 	}
 	return last, err
+}
+
+// holdUps are the slots that cannot start for a reason that their agents know
+// (a taken port, a missing image) and that may pass: since when they say so.
+type holdUps map[int]holdUp
+
+type holdUp struct {
+	revision, reason string
+	since            time.Time
+}
+
+// fail counts the slots that were held up for too long among the failed.
+func (h holdUps) fail(r *Rollout, now time.Time) {
+	for _, s := range r.Statuses {
+		if s.Reason == "" || s.Phase != api.PhasePending && s.Phase != api.PhaseStarting {
+			delete(h, s.Slot)
+			continue
+		}
+		if at := h[s.Slot]; at.revision != s.Revision || at.reason != s.Reason {
+			h[s.Slot] = holdUp{s.Revision, s.Reason, now}
+		}
+		if now.Sub(h[s.Slot].since) >= hopeless {
+			r.Failed = append(r.Failed, s)
+		}
+	}
 }
 
 // WaitNode waits until the node's agent reports itself ready. When the context
