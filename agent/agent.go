@@ -90,6 +90,9 @@ func (o Options) containerd() containerd.Options {
 type daemon interface {
 	Ready() error
 	Version(ctx context.Context) (string, error)
+	// ReapStrays ends what an agent that was killed has left half started,
+	// except the containers that are busy.
+	ReapStrays(ctx context.Context, busy func(id string) bool) error
 	Close() error
 }
 
@@ -121,6 +124,7 @@ type Agent struct {
 	unused      map[string]time.Time
 	notReady    string // why the network is not up
 	networkUp   bool
+	starting    map[string]bool        // containers, by ID
 	supervisors map[string]*supervisor // by Binding.Key
 	found       map[string]leftBehind  // by Binding.Key, not yet given to a supervisor
 	adopted     bool                   // supervisors may be made
@@ -153,7 +157,7 @@ func assemble(o Options, rt runtime.Runtime, images runtime.Images, d daemon, n 
 	a := &Agent{o: o, log: o.Log, runtime: rt, images: images, daemon: d, network: n, copy: c, host: ocispec.ReadHost("/"), boot: bootID(),
 		slots: make(chan struct{}, maxStarts), started: time.Now().UTC(), unused: map[string]time.Time{},
 		hostStops: hostStops, nodeKnown: make(chan struct{}, 1), found: map[string]leftBehind{},
-		supervisors: map[string]*supervisor{}, complete: c.complete, notReady: network.ErrNotStarted.Error()}
+		starting: map[string]bool{}, supervisors: map[string]*supervisor{}, complete: c.complete, notReady: network.ErrNotStarted.Error()}
 	a.report = newReport(o.Reporter, a.nodeStatus, a.log)
 	return a, nil
 }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -159,7 +160,13 @@ func TestAgentKilledAtAnyInstant(t *testing.T) {
 	c.assign(nil, stable)
 	c.start()
 	n.serves("http://127.0.0.1:18080/", "stable-0")
-	before := c.pid("stable#0")
+	before := 0
+	eventually(t, func() error {
+		if before = c.pid("stable#0"); before == 0 {
+			return fmt.Errorf("not reported yet")
+		}
+		return nil
+	})
 	client := startClient("http://127.0.0.1:18080/")
 
 	var last []*api.Assignment
@@ -182,6 +189,12 @@ func TestAgentKilledAtAnyInstant(t *testing.T) {
 	if after := c.pid("stable#0"); after != before {
 		t.Errorf("the stable pod was process %d and is %d", before, after)
 	}
+	eventually(t, func() error { // what containerd did not know is gone as well
+		if shims := n.shims(); len(shims) != len(last) {
+			return fmt.Errorf("%d replicas and shims %q", len(last), shims)
+		}
+		return nil
+	})
 	if ids := n.containers(t); len(ids) != len(last) {
 		t.Errorf("%d replicas and containers %v", len(last), ids)
 	}
@@ -195,6 +208,18 @@ func TestAgentKilledAtAnyInstant(t *testing.T) {
 	if ids := n.containers(t); len(ids) != 0 {
 		t.Errorf("containers %v", ids)
 	}
+}
+
+// shims are the IDs that the shims of the node's containerd have.
+func (n *node) shims() (ids []string) {
+	procs, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, p := range procs {
+		b, _ := os.ReadFile(p)
+		if args := strings.Split(string(b), "\x00"); len(args) > 6 && strings.Contains(args[0], "containerd-shim") && args[6] == n.d.Socket {
+			ids = append(ids, args[4])
+		}
+	}
+	return ids
 }
 
 func (c *childControl) pid(key string) int {

@@ -109,6 +109,7 @@ func (a *Agent) teardown(id string, keep bool) error {
 	} else {
 		errs = append(errs, a.network.Delete(id), a.removeLogs(id))
 	}
+	endCgroup(a.o.CgroupRoot + "/" + id)
 	unmountAll(filepath.Join(a.podDir(id), "shm"))
 	errs = append(errs, os.RemoveAll(a.podDir(id)), os.RemoveAll(a.secretDir(id)))
 	return errors.Join(errs...)

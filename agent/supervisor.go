@@ -222,6 +222,7 @@ func (s *supervisor) start(want *api.Assignment, c replica.Container) (id string
 	if p != nil {
 		return id, 0, p
 	}
+	defer s.a.markStarting(id)()
 	pid, err := s.a.runtime.Start(ctx, spec)
 	switch {
 	case errors.Is(err, runtime.ErrImageMissing):

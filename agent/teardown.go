@@ -37,6 +37,7 @@ func Teardown(ctx context.Context, o Options) error {
 	for _, dir := range []string{"agent", "logs"} {
 		errs = append(errs, os.RemoveAll(filepath.Join(o.DataDir, dir)))
 	}
+	endCgroup(o.CgroupRoot)
 	errs = append(errs, removeCgroups(o.CgroupRoot))
 	return errors.Join(errs...)
 }
@@ -120,6 +121,22 @@ func processes(root string) []int {
 		f.Close()
 	}
 	return pids
+}
+
+// endCgroup removes a pod's cgroups. Its containers are gone, so whatever still
+// runs there was never known to containerd. What does not end in time is left
+// to the next sweep.
+func endCgroup(root string) {
+	for range 50 {
+		pids := processes(root)
+		for _, pid := range pids {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		if len(pids) == 0 && removeCgroups(root) == nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 func removeCgroups(root string) error {

@@ -58,9 +58,10 @@ func (f *fakeNet) Warnings() []string                 { return nil }
 
 type fakeDaemon struct{}
 
-func (fakeDaemon) Ready() error                            { return nil }
-func (fakeDaemon) Version(context.Context) (string, error) { return "fake", nil }
-func (fakeDaemon) Close() error                            { return nil }
+func (fakeDaemon) Ready() error                                        { return nil }
+func (fakeDaemon) Version(context.Context) (string, error)             { return "fake", nil }
+func (fakeDaemon) ReapStrays(context.Context, func(string) bool) error { return nil }
+func (fakeDaemon) Close() error                                        { return nil }
 
 // simulated is an agent on fakes, in the virtual time of a synctest bubble.
 type simulated struct {
@@ -290,7 +291,9 @@ func TestReportsAreImmediateAndRegular(t *testing.T) {
 		s := simulate(t, nil)
 		synctest.Wait()
 		time.Sleep(10*time.Second + time.Second/2)
+		s.mu.Lock()
 		seen := s.last.SeenAt
+		s.mu.Unlock()
 		if age := time.Since(seen); age > time.Second {
 			t.Errorf("the last heartbeat is %v old", age)
 		}

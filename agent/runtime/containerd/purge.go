@@ -27,11 +27,21 @@ func (r *Runtime) Purge(ctx context.Context) error {
 	for _, c := range list {
 		errs = append(errs, r.Remove(ctx, c.ID))
 	}
+	errs = append(errs, r.reap(ctx, 0, r.recorded))
 	errs = append(errs, r.removeSnapshots(ctx), r.removeLeases(ctx), r.removeImages(ctx))
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
 	return r.removeNamespace(ctx)
+}
+
+// recorded is whether the daemon has a record of a container: somebody else's, by now.
+func (r *Runtime) recorded(id string) (bool, error) {
+	_, err := r.c.ContainerService().Get(r.ns(context.Background()), id)
+	if errdefs.IsNotFound(err) {
+		return false, nil
+	}
+	return true, classify(err)
 }
 
 // removeSnapshots removes the roots of containers whose records are gone already.
