@@ -1,7 +1,9 @@
 package containerd_test
 
 import (
+	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -26,6 +28,16 @@ type fixture struct {
 
 func start(t testing.TB) fixture {
 	d := containerdtest.Start(t)
+	t.Cleanup(func() {
+		for _, pattern := range []string{"/sys/fs/cgroup/stowage-test", "/sys/fs/cgroup/*/stowage-test"} {
+			dirs, _ := filepath.Glob(pattern)
+			for _, dir := range dirs {
+				if err := os.Remove(dir); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
 	rt, err := containerd.New(containerd.Options{Socket: d.Socket, Namespace: namespace, Scratch: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +77,11 @@ func TestDaemonKilled(t *testing.T) {
 		if _, err := f.rt.Start(t.Context(), f.spec(t, id, "sleep", "1000000")); err != nil {
 			t.Fatal(err)
 		}
-		defer f.rt.Remove(t.Context(), id)
+		t.Cleanup(func() {
+			if err := f.rt.Remove(context.Background(), id); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 	type result struct {
 		runtime.Exit
