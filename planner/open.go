@@ -25,12 +25,8 @@ var (
 	ErrLineage     = errors.New("the plan is for another state")
 )
 
-// Limits of what a saved plan may hold, so that one from elsewhere cannot fill the
-// memory: bytes of all entries together after decompression, and entries.
-const (
-	maxPlanBytes   = 1 << 30
-	maxPlanEntries = 100_000
-)
+// maxPlanEntries bounds the entries of a saved plan; OpenOptions.MaxBytes is the other bound.
+const maxPlanEntries = 100_000
 
 // OpenOptions of Open.
 type OpenOptions struct {
@@ -40,6 +36,9 @@ type OpenOptions struct {
 	Context string
 	// Lineage, when not "", is the only one that is accepted.
 	Lineage string
+	// MaxBytes bounds all entries together after decompression, so that a plan from
+	// elsewhere cannot fill the memory; default 1 GiB.
+	MaxBytes int64
 }
 
 // Saved is an opened plan with what it was made from.
@@ -56,7 +55,10 @@ type Saved struct {
 // contexts and lineages (ErrPlanVersion, ErrContext, ErrLineage), and what Save
 // cannot have written (ErrNoPlan). Whether the plan still holds is for CheckStale.
 func Open(r io.ReaderAt, size int64, o OpenOptions) (*Saved, error) {
-	outer, err := openZip(r, size)
+	if o.MaxBytes <= 0 {
+		o.MaxBytes = 1 << 30
+	}
+	outer, err := openZip(r, size, &bound{max: o.MaxBytes, left: o.MaxBytes})
 	if err != nil {
 		return nil, err
 	}
@@ -100,15 +102,13 @@ func (m meta) accept(o OpenOptions) error {
 // archive is a zip file whose entries are bounded together.
 type archive struct {
 	files map[string]*zip.File
-	left  *int64
+	bound *bound
 }
 
-func openZip(r io.ReaderAt, size int64) (archive, error) {
-	left := int64(maxPlanBytes)
-	return openBounded(r, size, &left)
-}
+// bound is what may still be decompressed, in bytes.
+type bound struct{ max, left int64 }
 
-func openBounded(r io.ReaderAt, size int64, left *int64) (archive, error) {
+func openZip(r io.ReaderAt, size int64, b *bound) (archive, error) {
 	z, err := zip.NewReader(r, size)
 	if err != nil {
 		return archive{}, fmt.Errorf("%w: %v", ErrNoPlan, err)
@@ -116,7 +116,7 @@ func openBounded(r io.ReaderAt, size int64, left *int64) (archive, error) {
 	if len(z.File) > maxPlanEntries {
 		return archive{}, fmt.Errorf("%w: it has %d entries and at most %d are read", ErrNoPlan, len(z.File), maxPlanEntries)
 	}
-	a := archive{files: make(map[string]*zip.File, len(z.File)), left: left}
+	a := archive{files: make(map[string]*zip.File, len(z.File)), bound: b}
 	for _, f := range z.File {
 		if a.files[f.Name] != nil {
 			return archive{}, fmt.Errorf("%w: it has two entries %q", ErrNoPlan, f.Name)
@@ -137,12 +137,12 @@ func (a archive) read(name string) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %s: %v", ErrNoPlan, name, err)
 	}
 	defer rc.Close()
-	b, err := io.ReadAll(io.LimitReader(rc, *a.left+1))
+	b, err := io.ReadAll(io.LimitReader(rc, a.bound.left+1))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %v", ErrNoPlan, name, err)
 	}
-	if *a.left -= int64(len(b)); *a.left < 0 {
-		return nil, fmt.Errorf("%w: it holds more than %d MiB", ErrNoPlan, maxPlanBytes>>20)
+	if a.bound.left -= int64(len(b)); a.bound.left < 0 {
+		return nil, fmt.Errorf("%w: it holds more than %d MiB", ErrNoPlan, a.bound.max>>20)
 	}
 	return b, nil
 }
@@ -159,7 +159,7 @@ func (a archive) unseal(head []byte, keys *state.Keyring) (archive, error) {
 	if err != nil {
 		return a, fmt.Errorf("the plan is encrypted: %w", err)
 	}
-	return openBounded(bytes.NewReader(plain), int64(len(plain)), a.left)
+	return openZip(bytes.NewReader(plain), int64(len(plain)), a.bound)
 }
 
 func (a archive) saved(kinds map[string]*kindInfo) (*Saved, error) {
