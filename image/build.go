@@ -65,7 +65,7 @@ func build(ctx context.Context, spec Spec) (*Image, error) {
 // variant builds the image for one platform. base is nil for scratch.
 func (s *Spec) variant(ctx context.Context, c *cache, base *Image, p v1.Platform) (*variant, error) {
 	v := &variant{platform: platformName(&p), file: &v1.ConfigFile{RootFS: v1.RootFS{Type: "layers"}}}
-	manifestType, configType, layerType := types.OCIManifestSchema1, types.OCIConfigJSON, types.OCILayer
+	manifestType, configType := types.OCIManifestSchema1, types.OCIConfigJSON
 	if base != nil {
 		b, err := base.variant(v.platform)
 		if err != nil {
@@ -73,14 +73,14 @@ func (s *Spec) variant(ctx context.Context, c *cache, base *Image, p v1.Platform
 		}
 		v.file, v.layers = b.file.DeepCopy(), slices.Clone(b.layers)
 		if b.manifest.desc.MediaType == types.DockerManifestSchema2 {
-			manifestType, configType, layerType = types.DockerManifestSchema2, types.DockerConfigJSON, types.DockerLayer
+			manifestType, configType = types.DockerManifestSchema2, types.DockerConfigJSON
 		}
 	}
 	for n, cp := range s.Copies {
 		if cp.Platform != "" && cp.Platform != v.platform {
 			continue
 		}
-		if err := s.addLayer(ctx, c, v, cp, base == nil && len(v.layers) == 0, layerType); err != nil {
+		if err := s.addLayer(ctx, c, v, cp, base == nil && len(v.layers) == 0, manifestType); err != nil {
 			return nil, fmt.Errorf("copy %q (number %d): %w", cp.Source, n+1, err)
 		}
 	}
@@ -88,7 +88,7 @@ func (s *Spec) variant(ctx context.Context, c *cache, base *Image, p v1.Platform
 	return v, v.seal(manifestType, configType)
 }
 
-func (s *Spec) addLayer(ctx context.Context, c *cache, v *variant, cp Copy, onScratch bool, mediaType types.MediaType) error {
+func (s *Spec) addLayer(ctx context.Context, c *cache, v *variant, cp Copy, onScratch bool, manifest types.MediaType) error {
 	if cp.Source == "" {
 		return errors.New("it names no source")
 	}
@@ -105,7 +105,7 @@ func (s *Spec) addLayer(ctx context.Context, c *cache, v *variant, cp Copy, onSc
 	if err != nil {
 		return err
 	}
-	v.layers = append(v.layers, b.blob(layer, mediaType))
+	v.layers = append(v.layers, b.blob(layer, manifest))
 	v.file.RootFS.DiffIDs = append(v.file.RootFS.DiffIDs, layer.DiffID)
 	v.file.History = append(v.file.History, v1.History{CreatedBy: "stowage: copy to " + cp.To})
 	return nil

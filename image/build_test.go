@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/klauspost/compress/gzip"
 )
 
@@ -328,5 +329,22 @@ func TestBuildIsCancelled(t *testing.T) {
 	_, err := Build(ctx, Spec{Name: "w", BaseDir: write(t, "x", "x"), Copies: []Copy{{Source: "x", To: "/x"}}, CacheDir: t.TempDir()})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What does not shrink is stored plain, under the media type that says so.
+func TestIncompressibleLayersArePlain(t *testing.T) {
+	img := mustBuild(t, Spec{BaseDir: write(t, "noise", noise(1<<20), "text", strings.Repeat("text ", 100_000)),
+		Copies: []Copy{{Source: "noise", To: "/noise"}, {Source: "text", To: "/text"}}})
+	v, err := img.variant(here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	noise, text := v.layers[0].desc, v.layers[1].desc
+	if noise.MediaType != types.OCIUncompressedLayer || noise.Digest != v.file.RootFS.DiffIDs[0] || noise.Size < 1<<20 {
+		t.Errorf("noise: %+v", noise)
+	}
+	if text.MediaType != types.OCILayer || text.Size > 50_000 {
+		t.Errorf("text: %+v", text)
 	}
 }

@@ -25,12 +25,19 @@ import (
 // built image another digest.
 const layerGzipLevel = gzip.BestSpeed
 
+// worthwhile is the part of the plain size that a compressed layer may have at
+// most: what does not shrink is sent plain, and unpacked without decompressing.
+const worthwhile = 0.95
+
 // builtLayer is a layer that was made of files.
 type builtLayer struct {
-	Digest v1.Hash `json:"digest"` // compressed
-	Size   int64   `json:"size"`   // compressed
+	Digest v1.Hash `json:"digest"` // as it is sent
+	Size   int64   `json:"size"`   // as it is sent
 	DiffID v1.Hash `json:"diff_id"`
 }
+
+// plain: the layer is sent uncompressed.
+func (l builtLayer) plain() bool { return l.Digest == l.DiffID }
 
 // layerBuilder makes one layer.
 type layerBuilder struct {
@@ -93,21 +100,58 @@ func (b *layerBuilder) write(ctx context.Context, entries []entry) (layer builtL
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
+	plainSize, err := b.compress(ctx, f, entries, &layer)
+	if err == nil && float64(layer.Size) > worthwhile*float64(plainSize) {
+		err = b.store(ctx, f, entries, &layer)
+	}
+	if err != nil {
+		return layer, err
+	}
+	if err := f.Close(); err != nil {
+		return layer, err
+	}
+	return layer, b.cache.keep(f.Name(), layer.Digest)
+}
+
+func (b *layerBuilder) compress(ctx context.Context, f io.Writer, entries []entry, layer *builtLayer) (plainSize int64, err error) {
 	out := &digester{w: f, hash: sha256.New()}
 	buffered := bufio.NewWriterSize(out, 1<<20)
 	z, err := gzip.NewWriterLevel(buffered, layerGzipLevel)
 	if err != nil {
-		return layer, err
+		return 0, err
 	}
 	plain := &digester{w: z, hash: sha256.New()}
 	if err := b.tar(ctx, plain, entries); err != nil {
-		return layer, err
+		return 0, err
 	}
-	if err := errors.Join(z.Close(), buffered.Flush(), f.Close()); err != nil {
-		return layer, err
+	if err := errors.Join(z.Close(), buffered.Flush()); err != nil {
+		return 0, err
 	}
-	layer = builtLayer{Digest: out.sum(), Size: out.size, DiffID: plain.sum()}
-	return layer, b.cache.keep(f.Name(), layer.Digest)
+	*layer = builtLayer{Digest: out.sum(), Size: out.size, DiffID: plain.sum()}
+	return plain.size, nil
+}
+
+// store writes the layer over again without compression.
+func (b *layerBuilder) store(ctx context.Context, f *os.File, entries []entry, layer *builtLayer) error {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	out := &digester{w: f, hash: sha256.New()}
+	buffered := bufio.NewWriterSize(out, 1<<20)
+	if err := b.tar(ctx, buffered, entries); err != nil {
+		return err
+	}
+	if err := buffered.Flush(); err != nil {
+		return err
+	}
+	if out.sum() != layer.DiffID {
+		return errors.New("the files changed while they were read: try again")
+	}
+	*layer = builtLayer{Digest: layer.DiffID, Size: out.size, DiffID: layer.DiffID}
+	return nil
 }
 
 // digester hashes and counts what passes through.
@@ -205,8 +249,18 @@ func (b *layerBuilder) leftToBase(h *tar.Header, rest []entry) bool {
 	return !b.onScratch && inside && h.Mode == 0o755 && h.Uid == 0 && h.Gid == 0
 }
 
-// blob describes the layer for a manifest; files is OCI's or Docker's media type.
-func (b *layerBuilder) blob(l builtLayer, mediaType types.MediaType) blob {
+// blob describes the layer for a manifest of OCI's or Docker's kind.
+func (b *layerBuilder) blob(l builtLayer, manifest types.MediaType) blob {
+	docker := manifest == types.DockerManifestSchema2
+	mediaType := types.OCILayer
+	switch {
+	case l.plain() && docker:
+		mediaType = types.DockerUncompressedLayer
+	case l.plain():
+		mediaType = types.OCIUncompressedLayer
+	case docker:
+		mediaType = types.DockerLayer
+	}
 	again := func(ctx context.Context) (v1.Hash, error) {
 		entries, err := b.copy.collect(b.source)
 		if err != nil {

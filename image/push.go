@@ -18,13 +18,18 @@ import (
 	types "github.com/containerd/containerd/api/types"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 )
 
 const (
-	// pushes is how many blobs are sent at once over one connection.
+	// pushes is how many blobs are sent at once over one connection; two of them if
+	// they are large: that fills the connection, and leaves later layers to be sent
+	// while earlier ones are unpacked.
 	pushes = 4
+	// large is the size of a layer from which its bytes, not the round trips, take the time.
+	large = 8 << 20
 	// leaseTime is how long what a killed push has sent is kept for the next one.
 	leaseTime = 24 * time.Hour
 )
@@ -118,39 +123,50 @@ func (p *push) takeLease(ctx context.Context) error {
 // bring sends layers and configuration side by side, unpacks each layer as soon
 // as it and those below are there, and sends the manifests last.
 func (p *push) bring(ctx context.Context) error {
-	g, group := errgroup.WithContext(ctx) // group ends with Wait
-	slots := make(chan struct{}, pushes)
+	g, group := errgroup.WithContext(ctx)  // group ends with Wait
+	slots := semaphore.NewWeighted(pushes) // first come, first served
 	arrived := make([]chan struct{}, len(p.variant.layers))
-	for n := range arrived {
-		arrived[n] = make(chan struct{})
-	}
-	send := func(b blob, labels map[string]string) error {
-		select {
-		case slots <- struct{}{}:
-		case <-group.Done():
-			return context.Cause(group)
-		}
-		defer func() { <-slots }()
-		return p.send(group, p.lease, b, labels, p.count)
-	}
 	done := map[v1.Hash]chan struct{}{} // the same layer twice is sent once
-	// In order, so that the lowest layer is unpacked while the next is sent.
 	for n, l := range p.variant.layers {
-		if first := done[l.desc.Digest]; first != nil {
-			arrived[n] = first
-			continue
+		if done[l.desc.Digest] == nil {
+			done[l.desc.Digest] = make(chan struct{})
 		}
-		done[l.desc.Digest] = arrived[n]
-		labels := map[string]string{"containerd.io/uncompressed": p.variant.file.RootFS.DiffIDs[n].String()}
+		arrived[n] = done[l.desc.Digest]
+	}
+	sending := map[v1.Hash]bool{}
+	// start sends b as soon as there is a slot, and closes there at its end.
+	start := func(b blob, labels map[string]string, there chan struct{}) error {
+		if sending[b.desc.Digest] {
+			return nil
+		}
+		sending[b.desc.Digest] = true
+		weight := int64(1)
+		if b.desc.Size >= large {
+			weight = pushes / 2
+		}
+		if err := slots.Acquire(group, weight); err != nil {
+			return err
+		}
 		g.Go(func() error {
-			if err := send(l, labels); err != nil {
+			defer slots.Release(weight)
+			if err := p.send(group, p.lease, b, labels, p.count); err != nil {
 				return err
 			}
-			close(arrived[n])
+			close(there)
 			return nil
 		})
+		return nil
 	}
-	g.Go(func() error { return send(p.variant.config, nil) })
+	g.Go(func() error {
+		// In order, so that the lowest layer is unpacked while the next is sent.
+		for n, l := range p.variant.layers {
+			labels := map[string]string{"containerd.io/uncompressed": p.variant.file.RootFS.DiffIDs[n].String()}
+			if err := start(l, labels, arrived[n]); err != nil {
+				return err
+			}
+		}
+		return start(p.variant.config, nil, make(chan struct{}))
+	})
 	g.Go(func() error { return p.unpack(group, arrived) })
 	if err := g.Wait(); err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 
 const (
 	// chunk is the size of one message; many are under way without waiting for answers.
-	chunk = 512 << 10
+	chunk = 256 << 10
 	// busyPause is the pause before asking again for content that another push is writing.
 	busyPause = 250 * time.Millisecond
 )
