@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	content "github.com/containerd/containerd/api/services/content/v1"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 const (
@@ -30,7 +32,7 @@ func (d *daemon) send(ctx context.Context, lease string, b blob, labels map[stri
 		switch {
 		case is(err, codes.AlreadyExists):
 			return nil
-		case is(err, codes.Unavailable) && d.busy(ctx, b):
+		case busy(err):
 			// Another push writes the same: when it is done, the content is there.
 			select {
 			case <-ctx.Done():
@@ -44,10 +46,10 @@ func (d *daemon) send(ctx context.Context, lease string, b blob, labels map[stri
 	}
 }
 
-// busy reports whether somebody else writes the blob: its status can be read, so it is not the connection.
-func (d *daemon) busy(ctx context.Context, b blob) bool {
-	_, err := d.content.Status(ours(ctx, ""), &content.StatusRequest{Ref: ingestRef(b.desc)})
-	return err == nil
+// busy reports whether somebody else is writing the same content: containerd has
+// waited a while for it, and gives the code of a lost connection.
+func busy(err error) bool {
+	return is(err, codes.Unavailable) && strings.Contains(status.Convert(err).Message(), " locked for ")
 }
 
 // write opens the ingest, continues it where it stands, and commits it.
