@@ -2,6 +2,7 @@ package planner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -144,8 +145,23 @@ func (f *Fleet) dialer(node, socket string) func(ctx context.Context) (net.Conn,
 	}
 }
 
-// Missing tells for each image how many bytes the node's containerd lacks.
+// Missing tells for each image how many bytes the node's containerd lacks: all of
+// them where containerd is installed and does not run (yet).
 func (f *Fleet) Missing(ctx context.Context, node, platform string, images []*image.Image) ([]int64, error) {
+	conn, err := f.dialer(node, api.ContainerdSock)(ctx)
+	if errors.Is(err, ssh.ErrNoSocket) {
+		sizes := make([]int64, len(images))
+		for i, img := range images {
+			if sizes[i], err = img.Size(platform); err != nil {
+				return nil, err
+			}
+		}
+		return sizes, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	conn.Close()
 	return image.Missing(ctx, f.dialer(node, api.ContainerdSock), platform, images...)
 }
 
