@@ -239,8 +239,11 @@ func (r *refresher) judge(t *target) {
 	}
 	for _, f := range bootstrap.Preflight(t.survey, t.manager) {
 		severity := hcl.DiagWarning
-		if f.Severity == bootstrap.Error && !t.recorded {
+		switch {
+		case f.Severity == bootstrap.Error && !t.recorded:
 			severity = hcl.DiagError
+		case f.Severity != bootstrap.Error && t.recorded:
+			continue // it was said when the host became a node
 		}
 		r.diags = append(r.diags, &hcl.Diagnostic{
 			Severity: severity, Summary: f.Summary, Subject: t.subject,

@@ -9,7 +9,9 @@ trap 'rm -rf "$work"' EXIT
 cp ./*.stowage.hcl "$work"; cd "$work"
 started=$SECONDS
 
-run() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
+bold='' plain=''
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$'\033[1m' plain=$'\033[0m'; fi
+run() { printf '\n%s$ %s%s\n' "$bold" "$*" "$plain"; "$@"; }
 page() { curl -fsS --max-time 5 http://127.0.0.1:8080/; }
 fail() { printf '\nthe demo failed: %s\n' "$1" >&2; stowage destroy -auto-approve || true; exit 1; }
 
