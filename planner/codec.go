@@ -25,6 +25,8 @@ type codec struct {
 	index map[string]int // name → attrs
 	elem  *codec         // of a list, set or map
 	elems []*codec       // of a tuple
+	// dynamic: it is, or contains, a value whose type is part of it.
+	dynamic bool
 }
 
 type attrCodec struct {
@@ -70,6 +72,7 @@ func newCodec(ty cty.Type) *codec {
 			c.index[a.name] = i
 			a.key = append(appendString(nil, a.name), ':')
 			a.codec = newCodec(atys[a.name])
+			c.dynamic = c.dynamic || a.dynamic
 		}
 	case ty.IsListType():
 		c.shape, c.elem = shapeList, newCodec(ty.ElementType())
@@ -80,8 +83,14 @@ func newCodec(ty cty.Type) *codec {
 	case ty.IsTupleType():
 		c.shape = shapeTuple
 		for _, ety := range ty.TupleElementTypes() {
-			c.elems = append(c.elems, newCodec(ety))
+			e := newCodec(ety)
+			c.elems, c.dynamic = append(c.elems, e), c.dynamic || e.dynamic
 		}
+	default:
+		c.dynamic = true
+	}
+	if c.elem != nil {
+		c.dynamic = c.elem.dynamic
 	}
 	return c
 }

@@ -215,3 +215,56 @@ func drawValue(t *rapid.T, ty cty.Type) cty.Value {
 		return cty.ListVal(l)
 	}
 }
+
+// The fast comparison says what cty's says, of any two values.
+func TestCompareAgreesWithCty(t *testing.T) {
+	if !layoutKnown {
+		t.Error("cty's layout is not the one that was written for: the slow way is taken everywhere")
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		ty := drawType(t, 3, true)
+		c := newCodec(ty)
+		a := drawMarked(t, drawValue(t, ty))
+		b := a
+		if rapid.Bool().Draw(t, "other") {
+			b = drawMarked(t, drawValue(t, ty))
+		}
+		if got, want := c.same(a, b), a.RawEquals(b); got != want {
+			t.Fatalf("%#v and %#v: same is %v", a, b, got)
+		}
+	})
+}
+
+func drawMarked(t *rapid.T, v cty.Value) cty.Value {
+	switch rapid.IntRange(0, 5).Draw(t, "special") {
+	case 0:
+		return v.WithMarks(lang.Sensitive)
+	case 1:
+		return cty.UnknownVal(v.Type())
+	case 2:
+		return cty.UnknownVal(v.Type()).RefineNotNull()
+	}
+	return v
+}
+
+// What the decoder builds is what cty would have built, also around dynamic values.
+func TestDecodeDynamic(t *testing.T) {
+	ty := cty.Object(map[string]cty.Type{
+		"o": cty.List(cty.Object(map[string]cty.Type{"d": cty.DynamicPseudoType, "s": cty.String})),
+		"p": cty.Object(map[string]cty.Type{"s": cty.String}), "d": cty.DynamicPseudoType,
+	})
+	for _, in := range []string{
+		`{"o":[{"s":"a"},{"s":"b"}],"p":{"s":"x"}}`,
+		`{"o":[{"s":"a","d":{"value":[1],"type":["list","number"]}}],"p":{"s":"x"}}`,
+		`{"o":[{"s":"a"}],"d":{"value":{"k":"v"},"type":["map","string"]}}`,
+	} {
+		want, err := ctyjson.Unmarshal([]byte(in), ty)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := newDecoder().decode(newCodec(ty), []byte(in))
+		if err != nil || !got.RawEquals(want) || !got.Type().Equals(want.Type()) {
+			t.Errorf("%s: %#v, %v; cty has %#v", in, got, err, want)
+		}
+	}
+}

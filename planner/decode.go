@@ -20,6 +20,8 @@ type decoder struct {
 	in      []byte
 	pos     int
 	depth   int
+	// odd: a dynamic value was met, so that types are not those of the codecs.
+	odd bool
 }
 
 // Bounds of sharing: a part shorter or longer than this is not worth a look-up or
@@ -111,6 +113,7 @@ func (d *decoder) value(c *codec) (cty.Value, error) {
 		if err != nil {
 			return cty.NilVal, err
 		}
+		d.odd = true
 		return ctyjson.Unmarshal(raw, cty.DynamicPseudoType)
 	}
 	return d.shared(c)
@@ -139,10 +142,13 @@ func (d *decoder) shared(c *codec) (cty.Value, error) {
 		return v, nil
 	}
 	d.pos = start
+	before := d.odd
+	d.odd = false
 	v, err := d.structure(c)
-	if err != nil {
+	if err != nil || d.odd {
 		return v, err
 	}
+	d.odd = before
 	if seen == nil {
 		seen = map[string]cty.Value{}
 		d.memo[c] = seen
@@ -165,6 +171,29 @@ func (d *decoder) structure(c *codec) (cty.Value, error) {
 }
 
 func (d *decoder) object(c *codec) (cty.Value, error) {
+	if !layoutKnown {
+		return d.anyObject(c)
+	}
+	start, before := d.pos, d.odd
+	d.odd = false
+	vals := make(map[string]any, len(c.attrs))
+	for i := range c.attrs {
+		vals[c.attrs[i].name] = nil
+	}
+	err := d.attributes(c, func(name string, v cty.Value) { vals[name] = raw(v) })
+	if err != nil {
+		return cty.NilVal, err
+	}
+	if d.odd {
+		d.pos = start
+		return d.anyObject(c)
+	}
+	d.odd = before
+	return fromRaw(c.ty, vals), nil
+}
+
+// anyObject is object by way of cty's constructor, which finds the type in the values.
+func (d *decoder) anyObject(c *codec) (cty.Value, error) {
 	// ObjectVal copies, so one map per type is enough; nested objects of the same
 	// type cannot be, a type being finite.
 	vals := d.scratch[c]
@@ -175,7 +204,14 @@ func (d *decoder) object(c *codec) (cty.Value, error) {
 	for i := range c.attrs {
 		vals[c.attrs[i].name] = c.attrs[i].null
 	}
-	err := d.members(func(key string) error {
+	if err := d.attributes(c, func(name string, v cty.Value) { vals[name] = v }); err != nil {
+		return cty.NilVal, err
+	}
+	return cty.ObjectVal(vals), nil
+}
+
+func (d *decoder) attributes(c *codec, set func(name string, v cty.Value)) error {
+	return d.members(func(key string) error {
 		i, ok := c.index[key]
 		if !ok {
 			_, err := d.skip()
@@ -185,13 +221,9 @@ func (d *decoder) object(c *codec) (cty.Value, error) {
 		if err != nil {
 			return fmt.Errorf("%s: %w", key, err)
 		}
-		vals[key] = v
+		set(key, v)
 		return nil
 	})
-	if err != nil {
-		return cty.NilVal, err
-	}
-	return cty.ObjectVal(vals), nil
 }
 
 func (d *decoder) mapping(c *codec) (cty.Value, error) {
@@ -264,6 +296,12 @@ func (c *codec) collect(vals []cty.Value) (cty.Value, error) {
 	switch {
 	case len(vals) == 0:
 		return cty.ListValEmpty(c.elem.ty), nil
+	case layoutKnown && !c.dynamic:
+		elems := make([]any, len(vals))
+		for i, v := range vals {
+			elems[i] = raw(v)
+		}
+		return fromRaw(c.ty, elems), nil
 	case !cty.CanListVal(vals):
 		return cty.NilVal, errors.New("the elements of the list have different types")
 	}

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"math/big"
 	"reflect"
 
 	"github.com/zclconf/go-cty/cty"
@@ -8,7 +9,7 @@ import (
 
 // same reports whether two values are equal in everything: types, content, marks, unknowns.
 func same(a, b cty.Value) bool {
-	if identical(&a, &b) {
+	if identical(a, b) {
 		return true
 	}
 	if a == cty.NilVal || b == cty.NilVal {
@@ -17,27 +18,123 @@ func same(a, b cty.Value) bool {
 	return a.RawEquals(b)
 }
 
-// ctyContent is the index of the field of cty.Value that holds the content, -1 if
-// cty was changed: identical then never says yes, which only costs time.
-var ctyContent = func() int {
-	f, ok := reflect.TypeFor[cty.Value]().FieldByName("v")
-	if !ok || f.Type.Kind() != reflect.Interface {
-		return -1
-	}
-	return f.Index[0]
-}()
-
 // identical reports whether two values are surely one and the same: they share the
-// map of an object. Values are immutable, and comparing 100,000 of them with
-// themselves field by field is most of the time of a plan without changes.
-func identical(a, b *cty.Value) bool {
-	if ctyContent < 0 {
+// map of an object.
+func identical(a, b cty.Value) bool {
+	if !layoutKnown {
 		return false
 	}
-	x, y := content(a), content(b)
-	return x.Kind() == reflect.Map && y.Kind() == reflect.Map && x.Pointer() == y.Pointer() && x.Len() > 0
+	x, isMap := raw(a).(map[string]any)
+	y, both := raw(b).(map[string]any)
+	return isMap && both && len(x) > 0 && reflect.ValueOf(x).Pointer() == reflect.ValueOf(y).Pointer()
 }
 
-func content(v *cty.Value) reflect.Value {
-	return reflect.ValueOf(v).Elem().Field(ctyContent).Elem()
+// same is what the function same is, for two values of the codec's type.
+func (c *codec) same(a, b cty.Value) bool {
+	if !layoutKnown || a == cty.NilVal || b == cty.NilVal {
+		return same(a, b)
+	}
+	switch c.compare(raw(a), raw(b)) {
+	case yes:
+		return true
+	case no:
+		return false
+	}
+	return a.RawEquals(b)
+}
+
+type answer uint8
+
+const (
+	no answer = iota
+	yes
+	unsure // what is inside of a dynamic value has its type elsewhere
+)
+
+// compare compares the representations of two values of the codec's type.
+func (c *codec) compare(x, y any) answer {
+	if x == nil || y == nil {
+		return is(x == nil && y == nil)
+	}
+	switch x := x.(type) {
+	case string:
+		if y, ok := y.(string); ok && c.shape == shapeString {
+			return is(x == y)
+		}
+	case bool:
+		if y, ok := y.(bool); ok && c.shape == shapeBool {
+			return is(x == y)
+		}
+	case *big.Float:
+		if y, ok := y.(*big.Float); ok && c.shape == shapeNumber {
+			return is(x.Cmp(y) == 0)
+		}
+	case map[string]any:
+		if y, ok := y.(map[string]any); ok && (c.shape == shapeObject || c.shape == shapeMap) {
+			return c.compareMaps(x, y)
+		}
+	case []any:
+		if y, ok := y.([]any); ok && c.shape == shapeList {
+			return c.compareLists(x, y)
+		}
+	}
+	if c.dynamic {
+		return unsure
+	}
+	return is(fromRaw(c.ty, x).RawEquals(fromRaw(c.ty, y)))
+}
+
+func (c *codec) compareMaps(x, y map[string]any) answer {
+	if len(x) != len(y) {
+		return no
+	}
+	if reflect.ValueOf(x).Pointer() == reflect.ValueOf(y).Pointer() && !c.dynamic {
+		return yes
+	}
+	result := yes
+	if c.shape == shapeObject {
+		for i := range c.attrs {
+			a := &c.attrs[i]
+			if r := a.compare(x[a.name], y[a.name]); r == no {
+				return no
+			} else if r == unsure {
+				result = unsure
+			}
+		}
+		return result
+	}
+	for key, xv := range x {
+		yv, ok := y[key]
+		if !ok {
+			return no
+		}
+		if r := c.elem.compare(xv, yv); r == no {
+			return no
+		} else if r == unsure {
+			result = unsure
+		}
+	}
+	return result
+}
+
+func (c *codec) compareLists(x, y []any) answer {
+	if len(x) != len(y) {
+		return no
+	}
+	result := yes
+	for i := range x {
+		if r := c.elem.compare(x[i], y[i]); r == no {
+			return no
+		} else if r == unsure {
+			result = unsure
+		}
+	}
+	return result
+}
+
+func is(b bool) answer {
+	if b {
+		return yes
+	}
+	return no
 }

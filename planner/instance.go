@@ -27,7 +27,6 @@ func (m *maker) instance(k *kindInfo, inst *lang.Instance) *Change {
 	if len(c.ignore) > 0 {
 		config = ignoreChanges(k.schema, config, c.Before, c.ignore)
 	}
-	c.Settled = len(inst.Deps) == 0 || config.IsWhollyKnown()
 	resp, ok := m.ask(k, inst, c.Before, config)
 	if !ok {
 		return nil
@@ -36,6 +35,7 @@ func (m *maker) instance(k *kindInfo, inst *lang.Instance) *Change {
 	if !m.decide(k, c, inst, config, resp) {
 		return nil
 	}
+	c.Settled = c.Action == NoOp || len(inst.Deps) == 0 || config.IsWhollyKnown()
 	c.Timeout = timeout(c.Action, inst.Timeouts)
 	if m.moving[c.Address] {
 		m.move(k, c)
@@ -83,7 +83,7 @@ func (m *maker) prior(k *kindInfo, c *Change, rec *state.Instance) bool {
 		c.Before = k.codec.null
 	}
 	c.Before = k.markSensitive(c.Before)
-	if same(recorded, c.Before) {
+	if k.codec.same(recorded, c.Before) {
 		return true
 	}
 	c.Refreshed = true
@@ -153,7 +153,7 @@ func (m *maker) decide(k *kindInfo, c *Change, inst *lang.Instance, config cty.V
 			c.Reason = "what an interrupted apply left behind is taken over"
 		}
 		return true
-	case same(c.Before, c.After):
+	case k.codec.same(c.Before, c.After):
 		c.Action, c.After = NoOp, c.Before
 		if rec != nil && m.unfinished(c.Address, rec) {
 			c.Action, c.Reason = Update, "the last apply of it did not finish"
