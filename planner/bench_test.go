@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -11,6 +12,9 @@ import (
 
 	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/planner"
+	"github.com/stowage-iac/stowage/state"
+	"github.com/stowage-iac/stowage/state/local"
+	"github.com/stowage-iac/stowage/state/statetest"
 )
 
 const benchNodes = `
@@ -106,14 +110,23 @@ func benchPlan(b *testing.B, l *lab, cfg *lang.Config, n int) {
 	b.ReportMetric(float64(peak)/(1<<20), "MiB-heap")
 }
 
-// BenchmarkApply is apply's own share per step, with kinds that answer at once and
-// a journal in memory.
+// BenchmarkApply is the whole of planning and applying, per step, with kinds that
+// answer at once: the journal in memory, and on this machine's disk, where every
+// step is durable before the next begins.
 func BenchmarkApply(b *testing.B) {
 	const n = 10_000
-	for b.Loop() {
-		l := newLab(b).write(fmt.Sprintf("config \"c\" {\n count = %d\n text = \"t${count.index}\"\n}\n", n))
-		start := time.Now()
-		l.apply()
-		b.ReportMetric(float64(time.Since(start).Microseconds())/n, "µs/step")
+	for name, backend := range map[string]func() state.Backend{
+		"memory": func() state.Backend { return &statetest.Memory{} },
+		"disk":   func() state.Backend { return local.New(filepath.Join(b.TempDir(), "state.json")) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				l := newLab(b).write(fmt.Sprintf("config \"c\" {\n count = %d\n text = \"t${count.index}\"\n}\n", n))
+				l.store = state.NewStore(backend(), state.Options{Keys: l.keys, Version: "test"})
+				start := time.Now()
+				l.apply()
+				b.ReportMetric(float64(time.Since(start).Microseconds())/n, "µs/step")
+			}
+		})
 	}
 }
