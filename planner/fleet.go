@@ -76,36 +76,28 @@ func (f *Fleet) Host(ctx context.Context, node string) (ssh.Host, error) {
 }
 
 func (f *Fleet) connect(ctx context.Context, c ssh.Config) (ssh.Host, error) {
-	for {
-		f.mu.Lock()
-		conn, ok := f.open[c]
-		if !ok {
-			conn = &connection{ready: make(chan struct{})}
-			f.open[c] = conn
+	f.mu.Lock()
+	conn, ok := f.open[c]
+	if !ok {
+		conn = &connection{ready: make(chan struct{})}
+		f.open[c] = conn
+	}
+	f.mu.Unlock()
+	if !ok {
+		conn.host, conn.err = f.o.Dial(ctx, c, f.o.SSH)
+		if conn.err != nil { // the next one who asks tries again
+			f.mu.Lock()
+			delete(f.open, c)
+			f.mu.Unlock()
 		}
-		f.mu.Unlock()
-		if !ok {
-			conn.host, conn.err = f.o.Dial(ctx, c, f.o.SSH)
-			if conn.err != nil { // the next one who asks tries again
-				f.mu.Lock()
-				delete(f.open, c)
-				f.mu.Unlock()
-			}
-			close(conn.ready)
-			return conn.host, conn.err
-		}
-		select {
-		case <-conn.ready:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-		if conn.err == nil {
-			return conn.host, nil
-		}
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return nil, conn.err
+		close(conn.ready)
+		return conn.host, conn.err
+	}
+	select {
+	case <-conn.ready:
+		return conn.host, conn.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 }
 

@@ -1,7 +1,6 @@
 package planner
 
 import (
-	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -129,14 +128,4 @@ func counterpart(nb *schema.NestedBlock, old []cty.Value, i int, label string) (
 		}
 	}
 	return cty.NilVal, false
-}
-
-// ignored reports whether a difference lies at or below one of the ignored paths.
-func ignored(path string, paths []string) bool {
-	for _, p := range paths {
-		if p == "all" || path == p || strings.HasPrefix(path, p+".") || strings.HasPrefix(path, p+"[") {
-			return true
-		}
-	}
-	return false
 }

@@ -15,7 +15,6 @@ type podPlan struct {
 	change   *Change
 	cargo    providers.Cargo
 	previous map[int]string // slot → node, now
-	moved    []int
 }
 
 // place finds a node for every replica, all at once.

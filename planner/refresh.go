@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stowage-iac/stowage/api"
+	"github.com/stowage-iac/stowage/cluster/client"
 	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/providers"
 	"github.com/stowage-iac/stowage/ssh"
@@ -29,9 +30,14 @@ type RefreshInput struct {
 	Progress    Progress
 	Parallelism int
 	Destroy     bool // the declared nodes do not matter
+	// Patience is how long a recorded manager may take to answer, default 10 s.
+	Patience time.Duration
 }
 
-const defaultHosts = 32
+const (
+	defaultHosts    = 32
+	defaultPatience = 10 * time.Second
+)
 
 // Refresh reads the hosts of all nodes that are declared or recorded, all at once,
 // and the cluster through its manager. Every host that cannot be reached, and
@@ -41,6 +47,9 @@ func Refresh(ctx context.Context, in RefreshInput) (*providers.World, hcl.Diagno
 	r := &refresher{RefreshInput: in, kinds: newKinds(in.Kinds), world: &providers.World{Hosts: map[string]*providers.HostWorld{}}}
 	if r.Parallelism <= 0 {
 		r.Parallelism = defaultHosts
+	}
+	if r.Patience <= 0 {
+		r.Patience = defaultPatience
 	}
 	if r.Progress == nil {
 		r.Progress = silent{}
@@ -209,12 +218,9 @@ func (t *target) read(ctx context.Context, f *Fleet) {
 		return
 	}
 	t.world.Facts = t.survey.NodeFacts
-	if t.world.Facts.Stowaged == "" {
-		return
-	}
 	c := f.Client(t.name)
 	if c.Healthy(ctx) != nil {
-		return // installed and not running, or not serving yet
+		return // not installed, not running, or not serving yet
 	}
 	if local, err := c.Local(ctx); err == nil {
 		t.world.Local = local
@@ -299,7 +305,7 @@ func (r *refresher) cluster(ctx context.Context) {
 		return
 	}
 	c := r.Fleet.Client(t.name)
-	err := c.Healthy(ctx)
+	err := r.healthy(ctx, c)
 	if err == nil {
 		var view *api.ClusterView
 		if view, err = c.View(ctx); err == nil {
@@ -314,6 +320,16 @@ func (r *refresher) cluster(ctx context.Context) {
 		"%s (%s) is recorded as the cluster's manager and can be reached, but stowaged does not answer there: %s. "+
 			"Nothing is planned, because everything would seem to be gone. Look at `systemctl status stowaged` and `journalctl -u stowaged` on the host "+
 			"(or %s/stowaged.log without systemd), and start it.", t.address, where(t.machine.SSH), err, bootstrap.LogDir)))
+}
+
+// healthy waits for a manager that must be there: its host may have just started.
+func (r *refresher) healthy(ctx context.Context, c *client.Client) error {
+	if !r.recorded {
+		return c.Healthy(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.Patience)
+	defer cancel()
+	return c.WaitHealthy(ctx)
 }
 
 // silent is a Progress that nobody watches.
