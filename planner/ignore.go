@@ -1,7 +1,6 @@
 package planner
 
 import (
-
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/stowage-iac/stowage/lang/schema"
