@@ -89,11 +89,10 @@ func (f *fileManager) Report(context.Context, api.StatusReport) error {
 
 // childControl starts, kills and instructs a child on this host.
 type childControl struct {
-	t    *testing.T
-	dir  string
-	c    child
-	cmd  *exec.Cmd
-	have []api.AssignmentUpdate
+	t   *testing.T
+	dir string
+	c   child
+	cmd *exec.Cmd
 }
 
 func newChild(t *testing.T, n *node) *childControl {

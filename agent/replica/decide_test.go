@@ -32,7 +32,6 @@ type world struct {
 	running map[string]string
 	records map[string]string // ID to container name: everything the runtime has
 	labels  map[string]map[string]string
-	kept    bool
 }
 
 func template(rev string) api.PodTemplate {

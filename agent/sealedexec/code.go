@@ -8,6 +8,8 @@ import (
 )
 
 // code is the program in code_GOARCH.s. It is never called: its bytes are copied.
+//
+//lint:ignore U1000 the assembler needs the declaration
 func code()
 
 // codeAddr is the address of code's first instruction, set by the assembler:

@@ -16,8 +16,6 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
-	"golang.org/x/net/http2"
 )
 
 // Patience is how long a call repeats itself while the API cannot be reached.
@@ -70,21 +68,6 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // dialTimeout bounds one attempt to connect.
 const dialTimeout = 30 * time.Second
-
-// transport speaks HTTP/2 only, over one connection: net/http's own would dial
-// once per call of a burst, and sshd allows ten sessions per connection. A dead
-// peer is found within about six seconds, also on a quiet stream.
-func transport(dial Dialer) *http2.Transport {
-	return &http2.Transport{
-		AllowHTTP: true,
-		DialTLSContext: func(ctx context.Context, _, _ string, _ *tls.Config) (net.Conn, error) {
-			return dial(ctx)
-		},
-		StrictMaxConcurrentStreams: true,
-		ReadIdleTimeout:            3 * time.Second,
-		PingTimeout:                3 * time.Second,
-	}
-}
 
 // roundRobin dials the addresses in turn, beginning with the one that worked last.
 func roundRobin(addresses []string, config *tls.Config) Dialer {
