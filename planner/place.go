@@ -213,6 +213,9 @@ func (m *maker) bind(p *podPlan, pp *PodPlacement) {
 		}
 	}
 	if len(moves) == 0 {
+		if c.Action == NoOp {
+			c.After = c.Before // it was taken for one that moves, and stays
+		}
 		return
 	}
 	sort.Slice(moves, func(i, j int) bool { return moves[i].Why < moves[j].Why })

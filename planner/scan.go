@@ -1,0 +1,138 @@
+package planner
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"strconv"
+
+	"github.com/zclconf/go-cty/cty"
+)
+
+// str reads a string; plain ASCII, the common case, without the JSON package.
+func (d *decoder) str() (string, error) {
+	if d.peek() != '"' {
+		return "", d.errorf("a string is expected")
+	}
+	start := d.pos + 1
+	for i := start; i < len(d.in); i++ {
+		switch b := d.in[i]; {
+		case b == '"':
+			d.pos = i + 1
+			return string(d.in[start:i]), nil
+		case b == '\\' || b >= 0x80 || b < 0x20:
+			return d.escaped()
+		}
+	}
+	return "", errTruncated
+}
+
+func (d *decoder) escaped() (string, error) {
+	start := d.pos
+	end, err := d.skipString()
+	if err != nil {
+		return "", err
+	}
+	var s string
+	if err := json.Unmarshal(d.in[start:end], &s); err != nil {
+		return "", d.errorf("%v", err)
+	}
+	d.pos = end
+	return s, nil
+}
+
+// skipString finds the end of the string at pos, without moving.
+func (d *decoder) skipString() (int, error) {
+	for i := d.pos + 1; i < len(d.in); i++ {
+		switch d.in[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1, nil
+		}
+	}
+	return 0, errTruncated
+}
+
+func (d *decoder) number() (cty.Value, error) {
+	start := d.pos
+	if d.peek() == '"' { // ctyjson accepts numbers in quotes, so we do
+		s, err := d.str()
+		if err != nil {
+			return cty.NilVal, err
+		}
+		return parseNumber(s)
+	}
+	for d.pos < len(d.in) {
+		b := d.in[d.pos]
+		if (b < '0' || b > '9') && b != '-' && b != '+' && b != '.' && b != 'e' && b != 'E' {
+			break
+		}
+		d.pos++
+	}
+	if d.pos == start {
+		return cty.NilVal, d.errorf("a number is expected")
+	}
+	return parseNumber(string(d.in[start:d.pos]))
+}
+
+// maxExponent bounds numbers, whose expansion costs memory in proportion to it.
+const maxExponent = 1 << 12
+
+func parseNumber(s string) (cty.Value, error) {
+	if len(s) < 19 {
+		if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+			return cty.NumberIntVal(n), nil
+		}
+	}
+	v, err := cty.ParseNumberVal(s)
+	if err != nil {
+		return cty.NilVal, fmt.Errorf("%q is not a number", s)
+	}
+	bf := v.AsBigFloat()
+	if e := new(big.Float).Copy(bf).MantExp(nil); bf.IsInf() || e > maxExponent || e < -maxExponent {
+		return cty.NilVal, fmt.Errorf("%.20q… is too large or too small", s)
+	}
+	return v, nil
+}
+
+// skip passes over one value and returns its bytes.
+func (d *decoder) skip() ([]byte, error) {
+	d.space()
+	start, depth := d.pos, 0
+	for d.pos < len(d.in) {
+		switch d.in[d.pos] {
+		case '"':
+			end, err := d.skipString()
+			if err != nil {
+				return nil, err
+			}
+			d.pos = end
+		case '{', '[':
+			depth++
+			d.pos++
+		case '}', ']':
+			if depth == 0 {
+				return d.in[start:d.pos], nil
+			}
+			depth--
+			d.pos++
+		case ',':
+			if depth == 0 {
+				return d.in[start:d.pos], nil
+			}
+			d.pos++
+			continue
+		default:
+			d.pos++
+			continue
+		}
+		if depth == 0 {
+			return d.in[start:d.pos], nil
+		}
+	}
+	if depth > 0 || d.pos == start {
+		return nil, errTruncated
+	}
+	return d.in[start:d.pos], nil
+}
