@@ -15,7 +15,7 @@ import (
 // Cargo is what the scheduler needs to know of a pod.
 func (Kind) Cargo(address string, value cty.Value) (providers.Cargo, bool, hcl.Diagnostics) {
 	var cargo providers.Cargo
-	value, _ = value.UnmarkDeep()
+	value, _ = value.Unmark()
 	if providers.IsNull(value) || !placeable(value) {
 		return cargo, false, nil
 	}
