@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -69,7 +70,13 @@ func TestPidsLimit(t *testing.T) {
 		c.Resources.LimitPids = 5
 	}))
 	n.await(t, "ended", func() bool { return n.status[key].Restarts > 0 })
-	if out := n.output("forks-0"); strings.Contains(out, "all\n") || !strings.Contains(out, "fork") {
+	eventually(t, func() error { // what the shell says reaches the log after its end
+		if out := n.output("forks-0"); !strings.Contains(out, "fork") {
+			return fmt.Errorf("eleven processes within a limit of five: %q", out)
+		}
+		return nil
+	})
+	if out := n.output("forks-0"); strings.Contains(out, "all\n") {
 		t.Errorf("eleven processes within a limit of five: %q", out)
 	}
 }

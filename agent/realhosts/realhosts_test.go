@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -246,48 +245,6 @@ func TestDaemonsKilledUnderLoad(t *testing.T) {
 	t.Logf("%d requests", good)
 }
 
-// Thirty pods on three hosts, beside `ctr run -d` of as many, ten at once per host.
-func TestThirtyPodsOnThreeHosts(t *testing.T) {
-	list := startHosts(t, 3)
-	ctr := func(h host) {
-		h.run(fmt.Sprintf("for i in 1 2 3 4 5 6 7 8 9 10; do ctr -n floor run -d %s floor-$i sleep 1000000 & done; wait", h.image))
-	}
-	for _, h := range list { // into a namespace of its own, unpacked
-		containerdtest.ImportTo(t, h.live("/run/containerd/containerd.sock"), "floor", "stowage.test/busybox", containerdtest.Busybox())
-		h.run("ctr -n floor run -d " + h.image + " warm sleep 1000000 && ctr -n floor task rm -f warm && ctr -n floor container rm warm")
-		h.assign(map[string]api.PodTemplate{"warm": h.pod("exec sleep 1000000")})
-		eventually(t, func() error { return h.running(1) })
-		h.assign(nil)
-		eventually(t, func() error { return h.running(0) })
-	}
-	var floors, ours []time.Duration
-	for range 3 {
-		floors = append(floors, each(list, ctr))
-		each(list, func(h host) {
-			h.run("for i in 1 2 3 4 5 6 7 8 9 10; do ctr -n floor task rm -f floor-$i; ctr -n floor container rm floor-$i; done")
-		})
-		ours = append(ours, each(list, func(h host) {
-			pods := map[string]api.PodTemplate{}
-			for i := range 10 {
-				pods[fmt.Sprintf("p%d", i)] = h.pod("exec sleep 1000000")
-			}
-			h.assign(pods)
-			eventually(t, func() error { return h.running(10) })
-		}))
-		each(list, func(h host) {
-			h.assign(nil)
-			eventually(t, func() error { return h.running(0) })
-		})
-	}
-	slices.Sort(floors)
-	slices.Sort(ours)
-	floor, got := floors[1], ours[1]
-	t.Logf("30 pods %v, 30 ctr run %v: %.2f", got, floor, float64(got)/float64(floor))
-	if float64(got) > 1.5*float64(floor) {
-		t.Errorf("30 pods took %v, more than 1.5 times ctr run's %v", got, floor)
-	}
-}
-
 func (h host) running(n int) error {
 	v := h.status()
 	running := 0
@@ -300,15 +257,4 @@ func (h host) running(n int) error {
 		return fmt.Errorf("%s: %d of %d replicas run, want %d", h.Name, running, len(v.Replicas), n)
 	}
 	return nil
-}
-
-// each does f on every host at once and returns how long all took.
-func each(list []host, f func(host)) time.Duration {
-	var all sync.WaitGroup
-	begin := time.Now()
-	for _, h := range list {
-		all.Go(func() { f(h) })
-	}
-	all.Wait()
-	return time.Since(begin)
 }
