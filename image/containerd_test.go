@@ -27,12 +27,12 @@ type containerd struct {
 	client *client.Client
 }
 
-// startContainerd runs one until the test ends. Without the binary or without root the test is skipped.
+// startContainerd runs one until the test ends. Without the binary or without root the test fails.
 func startContainerd(t testing.TB, policy string) *containerd {
 	t.Helper()
 	bin, err := exec.LookPath("containerd")
 	if err != nil || os.Getuid() != 0 {
-		t.Skip("needs containerd, and root to unpack layers")
+		t.Fatal("containerd is missing (make deps), or this is not root")
 	}
 	dir, err := os.MkdirTemp("", "stowage-containerd-") // a short path: sockets allow 108 bytes
 	if err != nil {

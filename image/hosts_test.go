@@ -15,12 +15,9 @@ import (
 // On a real host, through SSH: an image of one static binary runs, and after a
 // power cut in the middle of a push the next push ends well.
 func TestPushToAHost(t *testing.T) {
-	if testing.Short() {
-		t.Skip("boots a host")
-	}
 	busybox, err := os.ReadFile("/bin/busybox")
 	if err != nil {
-		t.Skip("needs Debian's busybox-static")
+		t.Fatal("Debian's busybox-static is missing (make deps)")
 	}
 	lab := hosts.Start(t, hosts.Options{N: 1, Variant: hosts.Ready})
 	h := lab.Hosts[0]

@@ -30,7 +30,7 @@ func startSSHD(t testing.TB) *sshd {
 	t.Helper()
 	bin, err := exec.LookPath("/usr/sbin/sshd")
 	if err != nil || os.Getuid() != 0 {
-		t.Skip("needs sshd and root")
+		t.Fatal("sshd is missing (make deps), or this is not root")
 	}
 	dir := t.TempDir()
 	hostKey, _ := newSSHKey(t, filepath.Join(dir, "host"))

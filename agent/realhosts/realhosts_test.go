@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -243,18 +242,4 @@ func TestDaemonsKilledUnderLoad(t *testing.T) {
 		t.Errorf("the server was process %s and is %s", before, after)
 	}
 	t.Logf("%d requests", good)
-}
-
-func (h host) running(n int) error {
-	v := h.status()
-	running := 0
-	for _, r := range v.Replicas {
-		if r.Phase == api.PhaseRunning {
-			running++
-		}
-	}
-	if running != n || len(v.Replicas) != n {
-		return fmt.Errorf("%s: %d of %d replicas run, want %d", h.Name, running, len(v.Replicas), n)
-	}
-	return nil
 }

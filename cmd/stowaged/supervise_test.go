@@ -15,7 +15,7 @@ import (
 // nothing and the next one adopts what runs; -stop ends everything.
 func TestSupervise(t *testing.T) {
 	if _, err := exec.LookPath("containerd"); err != nil {
-		t.Skip("containerd is not installed")
+		t.Fatal("containerd is missing (make deps)")
 	}
 	i := newInstance(t, api.NodeConfig{Role: api.RoleWorker, Supervise: true})
 	first := i.start("supervise")
