@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 root=$(cd ../.. && pwd)
-export PATH="$root/bin:$PATH"
+export PATH="${STOWAGE_BIN:-$root/bin}:$PATH"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cp ./*.stowage.hcl "$work"; cd "$work"

@@ -35,7 +35,7 @@ func (Kind) Read(req providers.ReadRequest) providers.ReadResponse {
 		}
 		statuses[s.Slot] = s
 		if s.Restarts > 0 {
-			healed = append(healed, fmt.Sprintf("%s[%d] on node.%s was restarted %d times, last because of %s", name, s.Slot, s.Node, s.Restarts, lastCause(s)))
+			healed = append(healed, fmt.Sprintf("%s[%d] on node.%s was restarted %s because of %s", name, s.Slot, s.Node, times(s.Restarts), lastCause(s)))
 		}
 	}
 	sort.Strings(healed)
@@ -61,6 +61,13 @@ func withAddresses(value cty.Value, spec api.PodSpec, statuses []api.ReplicaStat
 	return providers.With(value, map[string]cty.Value{
 		"addresses": stringList(addresses), "nodes": stringList(spec.Placement),
 	})
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once,"
+	}
+	return fmt.Sprintf("%d times, last", n)
 }
 
 func lastCause(s api.ReplicaStatus) string {
