@@ -123,7 +123,7 @@ func (d *daemon) run(ctx context.Context) error {
 	if err := notify("READY=1"); err != nil {
 		d.log.Warn("systemd was not told that stowaged is ready", "error", err)
 	}
-	d.log.Info("stowaged runs", "version", Version, "node", d.node.Name, "role", d.node.Role)
+	d.log.Info("stowaged runs", "version", api.StowageVersion, "node", d.node.Name, "role", d.node.Role)
 	<-ctx.Done()
 	if err := notify("STOPPING=1"); err != nil {
 		d.log.Debug("systemd was not told that stowaged stops", "error", err)
@@ -173,7 +173,7 @@ func (d *daemon) local() api.LocalView {
 
 func (d *daemon) options(m *managers) agent.Options {
 	o := agent.Options{
-		Cluster: d.node.Cluster, Node: d.node.Name, Version: Version, Containerd: d.node.Containerd,
+		Cluster: d.node.Cluster, Node: d.node.Name, Version: api.StowageVersion, Containerd: d.node.Containerd,
 		DataDir: d.data, RunDir: d.paths.run, Bridge: d.host.bridge, NftTable: d.host.nftTable,
 		Namespace: d.host.namespace, CgroupRoot: d.host.cgroup, Log: d.log,
 	}

@@ -33,6 +33,7 @@ func (k Kind) Apply(ctx context.Context, req providers.ApplyRequest) providers.A
 	}
 	return providers.ApplyResponse{Value: providers.With(req.Planned, map[string]cty.Value{
 		"role": cty.StringVal(n.spec.Role), "facts": factsValue(facts), "ready": cty.True,
+		"version": cty.StringVal(api.StowageVersion),
 	})}
 }
 

@@ -36,8 +36,10 @@ func (Kind) Plan(req providers.PlanRequest) providers.PlanResponse {
 		}
 	}
 	return providers.PlanResponse{
-		Planned: providers.With(req.Config, map[string]cty.Value{"role": role, "facts": facts, "ready": ready}),
-		Diags:   diags,
+		Planned: providers.With(req.Config, map[string]cty.Value{
+			"role": role, "facts": facts, "ready": ready, "version": cty.StringVal(api.StowageVersion),
+		}),
+		Diags: diags,
 	}
 }
 
@@ -119,9 +121,12 @@ func (Kind) Read(req providers.ReadRequest) providers.ReadResponse {
 	if !ok || h.Err != nil {
 		return providers.ReadResponse{Value: req.Prior}
 	}
-	ready := h.Local != nil && h.Local.Node.Ready
+	ready, version := h.Local != nil && h.Local.Node.Ready, req.Prior.GetAttr("version")
+	if h.Local != nil && h.Local.Node.Version != "" {
+		version = cty.StringVal(h.Local.Node.Version)
+	}
 	return providers.ReadResponse{Value: providers.With(req.Prior, map[string]cty.Value{
-		"facts": factsValue(h.Facts), "ready": cty.BoolVal(ready),
+		"facts": factsValue(h.Facts), "ready": cty.BoolVal(ready), "version": version,
 	})}
 }
 

@@ -58,8 +58,9 @@ var block = &schema.Block{
 		"labels": {
 			Type: cty.Map(cty.String), Optional: true, Doc: "Labels for placement expressions.",
 		},
-		"facts": {Type: factsType, Computed: true, Doc: "What the host is: hostname, os, arch, kernel, cpus, memory (bytes)."},
-		"ready": {Type: cty.Bool, Computed: true, Doc: "Whether the agent answers and can run pods."},
+		"facts":   {Type: factsType, Computed: true, Doc: "What the host is: hostname, os, arch, kernel, cpus, memory (bytes)."},
+		"version": {Type: cty.String, Computed: true, Doc: "Version of the agent; an apply with another version of stowage installs its own."},
+		"ready":   {Type: cty.Bool, Computed: true, Doc: "Whether the agent answers and can run pods."},
 	},
 	Blocks: map[string]*schema.NestedBlock{
 		"taint": {
