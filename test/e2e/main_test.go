@@ -13,8 +13,10 @@ import (
 )
 
 // binaries are what TestMain built: the CLI, the same with the crash hook of the
-// state's journal, and the agent beside each.
-var binaries struct{ stowage, crashing string }
+// state's journal, and a later version; the agent is beside each.
+var binaries struct{ stowage, crashing, later string }
+
+const laterVersion = "99.0.0"
 
 func TestMain(m *testing.M) {
 	if os.Geteuid() != 0 {
@@ -39,12 +41,16 @@ func TestMain(m *testing.M) {
 func build(dir string) error {
 	binaries.stowage = filepath.Join(dir, "stowage")
 	binaries.crashing = filepath.Join(dir, "stowage-crashing")
-	for _, b := range []struct{ out, pkg, tags string }{
-		{binaries.stowage, "./cmd/stowage", ""},
-		{binaries.crashing, "./cmd/stowage", "crashtest"},
-		{filepath.Join(dir, "stowaged-linux-"+runtime.GOARCH), "./cmd/stowaged", ""},
+	binaries.later = filepath.Join(dir, "later", "stowage")
+	agent, later := "stowaged-linux-"+runtime.GOARCH, "-s -w -X github.com/stowage-iac/stowage/api.StowageVersion="+laterVersion
+	for _, b := range []struct{ out, pkg, tags, flags string }{
+		{binaries.stowage, "./cmd/stowage", "", "-s -w"},
+		{binaries.crashing, "./cmd/stowage", "crashtest", "-s -w"},
+		{binaries.later, "./cmd/stowage", "", later},
+		{filepath.Join(dir, agent), "./cmd/stowaged", "", "-s -w"},
+		{filepath.Join(dir, "later", agent), "./cmd/stowaged", "", later},
 	} {
-		cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-tags", b.tags, "-o", b.out, b.pkg)
+		cmd := exec.Command("go", "build", "-trimpath", "-ldflags", b.flags, "-tags", b.tags, "-o", b.out, b.pkg)
 		cmd.Dir = repository()
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
