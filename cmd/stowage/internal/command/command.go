@@ -32,6 +32,7 @@ func App() *cli.App {
 			plan.Command(),
 			show.Command(),
 			state.List(),
+			state.Remove(),
 			state.Show(),
 			validate.Command(),
 			version.Command(),

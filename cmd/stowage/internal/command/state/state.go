@@ -1,10 +1,11 @@
-// Package state is the commands that look at the recorded resource instances.
+// Package state is the commands that look at and edit the recorded resource instances.
 package state
 
 import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -122,12 +123,16 @@ func show(ctx context.Context, r *run.Run, address string, asJSON bool) int {
 func unknown(address string, among []string) *hcl.Diagnostic {
 	d := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unknown address", Detail: fmt.Sprintf("The state records nothing at %s.", address)}
 	var instances []string
+	names := slices.Clone(among)
 	for _, a := range among {
+		if block, _, keyed := strings.Cut(a, "["); keyed {
+			names = append(names, block)
+		}
 		if strings.HasPrefix(a, address+"[") {
 			instances = append(instances, a)
 		}
 	}
-	switch s := lang.Suggest(address, among); {
+	switch s := lang.Suggest(address, names); {
 	case len(instances) > 0:
 		d.Detail += " It has the instances " + strings.Join(instances, ", ") + "; quote them in a shell."
 	case s != "":
