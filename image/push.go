@@ -41,6 +41,10 @@ type PushOptions struct {
 	Labels map[string]string
 	// Progress is told of the bytes sent so far and the bytes to send; calls do not overlap. May be nil.
 	Progress func(sent, total int64)
+	// ContentOnly sends what is missing and stops there: no snapshots, no image
+	// record. A lease keeps the content until a whole Push takes it over (see
+	// takeLease for how long).
+	ContentOnly bool
 }
 
 // Pushed is what Push did.
@@ -95,7 +99,7 @@ func (p *push) run(ctx context.Context) error {
 	if err := p.takeLease(ctx); err != nil {
 		return err
 	}
-	if err := p.bring(ctx); err != nil {
+	if err := p.bring(ctx); err != nil || p.o.ContentOnly {
 		return err
 	}
 	if err := p.label(ctx); err != nil {
@@ -167,7 +171,9 @@ func (p *push) bring(ctx context.Context) error {
 		}
 		return start(p.variant.config, nil, make(chan struct{}))
 	})
-	g.Go(func() error { return p.unpack(group, arrived) })
+	if !p.o.ContentOnly {
+		g.Go(func() error { return p.unpack(group, arrived) })
+	}
 	if err := g.Wait(); err != nil {
 		return err
 	}

@@ -5,12 +5,23 @@ package main
 import (
 	"context"
 	"os"
+	"runtime/debug"
 
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command"
 )
 
-func main() { os.Exit(stowage()) }
+// gcPercent lets the heap grow to three times what is live before it is collected:
+// a run is short, and a plan of 10,000 instances takes a third less CPU for 25 MiB
+// more (make bench). GOGC overrides it.
+const gcPercent = 200
+
+func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	os.Exit(stowage())
+}
 
 func stowage() int {
 	t := cli.Process()

@@ -52,6 +52,13 @@ func (b *bench) add(f figure) {
 }
 
 func main() {
+	if len(os.Args) == 4 && os.Args[1] == "record" {
+		if err := record(context.Background(), os.Args[2], os.Args[3] == "nodes"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	pattern := flag.String("run", "", "measures to run, by a regular expression")
 	binary := flag.String("stowage", "bin/stowage", "the CLI to measure, with the agent beside it")
 	flag.Parse()
