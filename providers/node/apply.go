@@ -146,6 +146,9 @@ func (n *joining) start(ctx context.Context, facts api.NodeFacts, managers []str
 // remove gives the host back. The manager goes last, and with it the store.
 func (Kind) remove(ctx context.Context, req providers.ApplyRequest) providers.ApplyResponse {
 	name := providers.ObjectName(req.Address)
+	if providers.Str(req.Prior, "address") == "" && providers.Str(req.Prior, "connection") != "local" {
+		return forget(ctx, req, name)
+	}
 	host, err := req.Env.Host(ctx, name)
 	if err != nil {
 		return providers.ApplyResponse{Value: req.Prior, Diags: notRemoved(req.Address, err)}
@@ -159,6 +162,18 @@ func (Kind) remove(ctx context.Context, req providers.ApplyRequest) providers.Ap
 		return providers.ApplyResponse{Value: req.Prior, Diags: notRemoved(req.Address, err)}
 	}
 	return providers.ApplyResponse{Value: cty.NullVal(block.ImpliedType())}
+}
+
+// forget deletes the object of a node that the state knows nothing of (any more):
+// how to reach its host is lost, and with `state rm` was given up.
+func forget(ctx context.Context, req providers.ApplyRequest, name string) providers.ApplyResponse {
+	if err := providers.DeleteObject(ctx, req.Env, api.KindNode, name); err != nil {
+		return providers.ApplyResponse{Value: req.Prior, Diags: notRemoved(req.Address, err)}
+	}
+	return providers.ApplyResponse{Value: cty.NullVal(block.ImpliedType()), Diags: hcl.Diagnostics{{
+		Severity: hcl.DiagWarning, Summary: "Host not given back",
+		Detail: fmt.Sprintf("%s was taken out of the cluster. The state does not say how to reach its host, so whatever Stowage installed there stays; `stowaged teardown` on the host ends the pods.", req.Address),
+	}}}
 }
 
 func notJoined(address string, err error) hcl.Diagnostics {
