@@ -28,7 +28,7 @@ deps:
 
 ## test: everything that proves something, on real hosts where it touches one (root)
 test: deps build
-	go test -timeout 20m -p 2 ./...
+	go test -count=1 -timeout 20m -p 2 ./...
 
 ## demo: examples/hello on this machine, from nothing to nothing (root)
 demo: build
