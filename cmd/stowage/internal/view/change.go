@@ -1,6 +1,7 @@
 package view
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -33,9 +34,9 @@ var willBe = map[planner.Action]string{
 	planner.Delete: "will be destroyed",
 }
 
-// change renders one resource instance's change, or nothing for a no-op.
-func (v View) change(c *planner.Change) string {
-	p := &printer{view: v}
+// change writes one resource instance's change.
+func (p *printer) change(c *planner.Change) {
+	v := p.view
 	verb := willBe[c.Action]
 	for _, loud := range []string{"replaced", "destroyed"} {
 		if head, ok := strings.CutSuffix(verb, loud); ok {
@@ -46,11 +47,11 @@ func (v View) change(c *planner.Change) string {
 	for _, line := range because(c) {
 		p.text("  ", "# ("+line+")")
 	}
+	p.forces = nil
 	if c.Action == planner.Replace {
 		p.forces = c.Causes
 	}
 	p.block(0, symbolOf[c.Action], header(c.Kind, c.Address), "", v.Schemas[c.Kind], c.Before, c.After)
-	return p.b.String()
 }
 
 // header is how the configuration opens the block: pod "web".
@@ -122,8 +123,31 @@ func enumerate(list []string) string {
 // printer writes a diff line by line.
 type printer struct {
 	view   View
-	b      strings.Builder
+	b      bytes.Buffer
 	forces []providers.Cause // fields that force a replacement
+	known  map[*schema.Block]members
+}
+
+// members are what parts gives for a schema.
+type members struct {
+	attrs  []attribute
+	blocks []nested
+}
+
+// parts is what a block may contain; a schema is sorted once.
+func (p *printer) parts(sch *schema.Block, values ...cty.Value) ([]attribute, []nested) {
+	if sch == nil {
+		return parts(nil, values...)
+	}
+	m, ok := p.known[sch]
+	if !ok {
+		m.attrs, m.blocks = parts(sch)
+		if p.known == nil {
+			p.known = map[*schema.Block]members{}
+		}
+		p.known[sch] = m
+	}
+	return m.attrs, m.blocks
 }
 
 func (p *printer) text(indent, s string) {
@@ -133,11 +157,7 @@ func (p *printer) text(indent, s string) {
 }
 
 // rewind drops what was written after n bytes.
-func (p *printer) rewind(n int) {
-	kept := p.b.String()[:n]
-	p.b.Reset()
-	p.b.WriteString(kept)
-}
+func (p *printer) rewind(n int) { p.b.Truncate(n) }
 
 // line writes one line of a diff at a depth, its symbol in the three columns before.
 func (p *printer) line(depth int, s symbol, text string) {
@@ -207,7 +227,7 @@ func (p *printer) block(depth int, s symbol, head, path string, sch *schema.Bloc
 	start := p.b.Len()
 	p.line(depth, s, head+" {")
 	body := p.b.Len()
-	attrs, blocks := parts(sch, before, after)
+	attrs, blocks := p.parts(sch, before, after)
 	p.attributes(depth+1, path, attrs, before, after)
 	p.blocks(depth+1, path, blocks, before, after)
 	if p.b.Len() == body {

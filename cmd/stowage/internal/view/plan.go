@@ -1,6 +1,7 @@
 package view
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"strings"
@@ -9,27 +10,31 @@ import (
 	"github.com/stowage-iac/stowage/providers"
 )
 
-// Plan writes a plan as text. The same plan gives the same bytes.
-func (v View) Plan(w io.Writer, p *planner.Plan) error {
-	var b strings.Builder
-	b.WriteString(v.notes(p))
+// Plan writes a plan as text. The same plan gives the same bytes. It is written
+// piece by piece: the text of a large plan is larger than the plan.
+func (v View) Plan(out io.Writer, p *planner.Plan) error {
+	w := bufio.NewWriterSize(out, 64<<10) // it keeps the first error for Flush
+	w.WriteString(v.notes(p))
 	if p.Empty() {
-		b.WriteString(v.paint("green", "No changes.") + " " + noChanges(p) + "\n")
-		_, err := io.WriteString(w, b.String())
-		return err
+		w.WriteString(v.paint("green", "No changes.") + " " + noChanges(p) + "\n")
+		return w.Flush()
 	}
-	b.WriteString(v.legend(p))
+	w.WriteString(v.legend(p))
+	pr := &printer{view: v}
 	for _, c := range p.Changes {
-		if c.Action != planner.NoOp {
-			b.WriteString("\n" + v.change(c))
+		if c.Action == planner.NoOp {
+			continue
 		}
+		pr.b.Reset()
+		pr.change(c)
+		w.WriteByte('\n')
+		w.Write(pr.b.Bytes())
 	}
-	b.WriteString(v.outputChanges(p))
-	b.WriteString(v.placement(p))
-	b.WriteString(v.transfers(p))
-	b.WriteString("\n" + v.summary(p) + "\n")
-	_, err := io.WriteString(w, b.String())
-	return err
+	w.WriteString(v.outputChanges(p))
+	w.WriteString(v.placement(p))
+	w.WriteString(v.transfers(p))
+	w.WriteString("\n" + v.summary(p) + "\n")
+	return w.Flush()
 }
 
 func noChanges(p *planner.Plan) string {
