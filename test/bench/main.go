@@ -37,6 +37,7 @@ type measure struct {
 var measures = []measure{
 	{"start", start},
 	{"shapes", shapes},
+	{"engine", engine},
 	{"hosts", onHosts},
 }
 

@@ -24,6 +24,8 @@ import (
 	"github.com/stowage-iac/stowage/state/local"
 )
 
+const stateFile = "stowage.state.json"
+
 // host is a node that shapes with pods are placed on; its facts are recorded.
 const host = `
 node "a" {
@@ -38,20 +40,33 @@ image "x" {
 }
 `
 
+// demand is what a plan of n instances may take.
+type demand struct {
+	n      int
+	cpu    time.Duration
+	memory int64
+}
+
+// usual are the demands on shapes that are not all of one chain.
+var usual = [2]demand{{10000, 500 * time.Millisecond, 150 << 20}, {100000, 6 * time.Second, 1 << 30}}
+
 // shape is a configuration of about n instances.
 type shape struct {
-	name   string
-	config func(n int) string
+	name    string
+	tofu    string // OpenTofu's first and no-op plan of the smaller size, elsewhere
+	demands [2]demand
+	config  func(n int) string
+	more    func(n int) []string // further files; may be nil
 }
 
 var allShapes = []shape{
-	{"count", func(n int) string {
+	{name: "count", tofu: "6.9 / 100 s", demands: usual, config: func(n int) string {
 		return fmt.Sprintf("config \"c\" {\n  count = %d\n  files = { \"f\" = \"content ${count.index}\" }\n}\n", n)
 	}},
-	{"for_each", func(n int) string {
+	{name: "for_each", tofu: "112 / 237 s", demands: usual, config: func(n int) string {
 		return fmt.Sprintf("locals {\n  m = { for i in range(%d) : \"k${i}\" => i }\n}\nconfig \"c\" {\n  for_each = local.m\n  files = { \"f\" = \"content ${each.value}\" }\n}\n", n)
 	}},
-	{"pair", func(n int) string {
+	{name: "pair", tofu: "23.5 / 16.9 s at 2,000", demands: usual, config: func(n int) string {
 		return host + img + fmt.Sprintf(`
 config "c" {
   count = %[1]d
@@ -66,7 +81,8 @@ pod "p" {
 }
 `, n/2)
 	}},
-	{"chain", func(n int) string {
+	{name: "blocks", demands: usual, config: func(int) string { return host + img }, more: blocks},
+	{name: "chain", tofu: "8.6 / 41 s at 1,000", demands: [2]demand{{2000, 200 * time.Millisecond, 80 << 20}, {10000, 6 * time.Second, 1 << 30}}, config: func(n int) string {
 		var b strings.Builder
 		b.WriteString("config \"c0\" {\n  files = { \"f\" = \"start\" }\n}\n")
 		for i := 1; i < n; i++ {
@@ -78,50 +94,70 @@ pod "p" {
 
 // shapes measures first and no-op plans of the CLI as a whole process, and how
 // they grow. The peer of the table is OpenTofu on a machine like this one, for
-// shapes of as many instances; its figures are of another run and shown as such.
+// shapes of as many instances; its figures are of another run and shown as such. "blocks"
+// also measures how large the state is.
 func shapes(ctx context.Context, b *bench) error {
 	binary, err := filepath.Abs(b.binary)
 	if err != nil {
 		return err
 	}
-	tofu := map[string]string{"count": "6.9 / 100 s", "for_each": "112 / 237 s", "pair": "23.5 / 16.9 s at 2,000", "chain": "8.6 / 41 s"}
 	for _, s := range allShapes {
-		small, large := 10000, 100000
-		if s.name == "chain" {
-			small, large = 1000, 10000
-		}
-		cpu := map[int][2]time.Duration{}
-		for _, n := range []int{small, large} {
-			first, again, err := s.measure(ctx, binary, n)
+		var cpu [2][2]time.Duration // by size; first, no-op
+		for i, d := range s.demands {
+			first, again, err := s.measure(ctx, b, binary, d.n)
 			if err != nil {
-				return fmt.Errorf("%s of %d: %w", s.name, n, err)
+				return fmt.Errorf("%s of %d: %w", s.name, d.n, err)
 			}
-			cpu[n] = [2]time.Duration{first.cpu, again.cpu}
-			limit, memory := 500*time.Millisecond, int64(150<<20)
-			if n == large {
-				limit, memory = 6*time.Second, 1<<30
-			}
+			cpu[i] = [2]time.Duration{first.cpu, again.cpu}
 			f := figure{
-				name:  fmt.Sprintf("%s of %d: first, no-op plan (CPU)", s.name, n),
-				value: fmt.Sprintf("%s, %s, peak %s", ms(first.cpu), ms(again.cpu), mib(max(first.peak, again.peak))),
-				met:   max(first.cpu, again.cpu) <= limit && max(first.peak, again.peak) <= memory,
+				name:   fmt.Sprintf("%s of %d: first, no-op plan (CPU)", s.name, d.n),
+				value:  fmt.Sprintf("%s, %s, peak %s", ms(first.cpu), ms(again.cpu), mib(max(first.peak, again.peak))),
+				demand: fmt.Sprintf("≤ %.1f s, ≤ %d MiB", d.cpu.Seconds(), d.memory>>20),
+				met:    max(first.cpu, again.cpu) <= d.cpu && max(first.peak, again.peak) <= d.memory,
 			}
-			f.demand = fmt.Sprintf("≤ %.1f s, ≤ %d MiB", limit.Seconds(), memory>>20)
-			if n == small {
-				f.beside = "OpenTofu elsewhere " + tofu[s.name]
+			if i == 0 && s.tofu != "" {
+				f.beside = "OpenTofu elsewhere " + s.tofu
 			}
 			b.add(f)
 		}
 		worst := 0.0
 		for i := range 2 {
-			worst = max(worst, math.Log(float64(cpu[large][i])/float64(cpu[small][i]))/math.Log(float64(large)/float64(small)))
+			worst = max(worst, math.Log(float64(cpu[1][i])/float64(cpu[0][i]))/math.Log(float64(s.demands[1].n)/float64(s.demands[0].n)))
 		}
 		b.add(figure{name: s.name + ": growth exponent", value: fmt.Sprintf("%.2f", worst), demand: "≤ 1.10", met: worst <= 1.1})
 	}
 	return nil
 }
 
-func (s shape) measure(ctx context.Context, binary string, n int) (first, again used, err error) {
+// blocks are n blocks of ten arguments, 50 a file.
+func blocks(n int) []string {
+	const perFile = 50
+	files := make([]string, 0, n/perFile)
+	for at := 0; at < n; at += perFile {
+		var b strings.Builder
+		for i := at; i < min(at+perFile, n); i++ {
+			fmt.Fprintf(&b, `pod "p%[1]d" {
+  replicas   = 1
+  stop_grace = "%[2]ds"
+  container "a" {
+    image     = image.x
+    command   = ["/content"]
+    args      = ["-n", "%[1]d"]
+    env       = { NUMBER = "%[1]d", MODE = "prod" }
+    work_dir  = "/"
+    user      = "1000"
+    read_only = true
+    cap_add   = ["NET_ADMIN"]
+  }
+}
+`, i, i%60+1)
+		}
+		files = append(files, b.String())
+	}
+	return files
+}
+
+func (s shape) measure(ctx context.Context, b *bench, binary string, n int) (first, again used, err error) {
 	dir, err := os.MkdirTemp("", "stowage-shape-")
 	if err != nil {
 		return first, again, err
@@ -132,6 +168,13 @@ func (s shape) measure(ctx context.Context, binary string, n int) (first, again 
 	}
 	if err := os.WriteFile(filepath.Join(dir, "content"), []byte("content"), 0o644); err != nil {
 		return first, again, err
+	}
+	if s.more != nil {
+		for i, text := range s.more(n) {
+			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("f%d.stowage.hcl", i)), []byte(text), 0o644); err != nil {
+				return first, again, err
+			}
+		}
 	}
 	env := append(os.Environ(), "HOME="+dir, "STOWAGE_INPUT=0")
 	plan := func(code string) (used, error) {
@@ -146,6 +189,14 @@ func (s shape) measure(ctx context.Context, binary string, n int) (first, again 
 	}
 	if err := recordApart(ctx, dir, "all"); err != nil {
 		return first, again, err
+	}
+	if s.more != nil {
+		info, err := os.Stat(filepath.Join(dir, stateFile))
+		if err != nil {
+			return first, again, err
+		}
+		each := info.Size() / int64(n)
+		b.add(figure{name: fmt.Sprintf("%s of %d: state per block", s.name, n), value: fmt.Sprintf("%d B", each), demand: "≤ 1024 B", met: each <= 1024})
 	}
 	again, err = plan("0")
 	return first, again, err
@@ -171,7 +222,7 @@ func record(ctx context.Context, dir string, nodesOnly bool) error {
 	if diags.HasErrors() {
 		return diags
 	}
-	store := state.NewStore(local.New(filepath.Join(dir, "stowage.state.json")), state.Options{})
+	store := state.NewStore(local.New(filepath.Join(dir, stateFile)), state.Options{})
 	loaded, err := store.Load(ctx)
 	if err != nil {
 		return err

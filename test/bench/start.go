@@ -16,6 +16,7 @@ func start(ctx context.Context, b *bench) error {
 		return err
 	}
 	b.add(figure{name: "version: CPU", value: ms(u.cpu), beside: ms(floor.cpu) + " /bin/true", demand: "≤ 20 ms", met: u.cpu <= 20*time.Millisecond})
-	b.add(figure{name: "version: peak memory", value: mib(u.peak), beside: mib(floor.peak) + " /bin/true", demand: "≤ 30 MiB", met: u.peak <= 30<<20})
+	// A child's peak counts from what the process that started it had.
+	b.add(figure{name: "version: peak memory, this measuring process included", value: mib(u.peak), beside: mib(floor.peak) + " /bin/true", demand: "≤ 30 MiB", met: u.peak <= 30<<20})
 	return nil
 }
