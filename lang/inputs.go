@@ -256,7 +256,7 @@ func (v *Variable) value(inputs map[string]Input) (cty.Value, hcl.Diagnostics) {
 	}
 	d := &hcl.Diagnostic{
 		Severity: hcl.DiagError, Summary: "Invalid value for a variable", Subject: v.Range.Ptr(),
-		Detail: fmt.Sprintf("The value of the variable %q from %s is not valid: %s.", v.Name, in.Source, problem),
+		Detail: fmt.Sprintf("The value%s of the variable %q from %s is not valid: %s.", shownText(v, in.Value), v.Name, in.Source, problem),
 	}
 	if in.Range.Filename != "" {
 		d.Subject = in.Range.Ptr()
@@ -369,4 +369,16 @@ func commonElement(vals []cty.Value) cty.Value {
 		}
 	}
 	return cty.UnknownVal(ty)
+}
+
+// shownText is a short text that was given for a variable, to be told with what
+// is wrong with it; "" where it is no text, or must not be shown.
+func shownText(v *Variable, given cty.Value) string {
+	if v.Sensitive || given.IsMarked() || given.Type() != cty.String || !given.IsKnown() || given.IsNull() {
+		return ""
+	}
+	if text := given.AsString(); len(text) <= 60 {
+		return " " + quote(text)
+	}
+	return ""
 }

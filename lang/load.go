@@ -129,14 +129,22 @@ func (l *loader) read() []string {
 		c.Sources[name] = src
 	}
 	if len(c.Sources) == 0 && !l.diags.HasErrors() {
-		hint := ""
+		hint := " Write one, change to the configuration's directory, or name it before the command: stowage -chdir=DIR."
 		if len(others) > 0 {
 			hint = fmt.Sprintf(" There is %s: rename it to end in %s.", listWords(others, "and"), Suffix)
 		}
 		l.diags = append(l.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "No configuration",
-			Detail: fmt.Sprintf("The directory %s has no *%s file.%s", l.config.Dir, Suffix, hint)})
+			Detail: fmt.Sprintf("The directory %s has no *%s file.%s", absolute(l.config.Dir), Suffix, hint)})
 	}
 	return keysOf(c.Sources)
+}
+
+// absolute names a directory for somebody who wonders which one it is.
+func absolute(dir string) string {
+	if abs, err := filepath.Abs(dir); err == nil {
+		return abs
+	}
+	return dir
 }
 
 func (l *loader) noDirectory(err error) {

@@ -182,9 +182,33 @@ func conversionProblemAt(path cty.Path, v cty.Value, ty cty.Type, err error) str
 		path = append(path, pe.Path...)
 	}
 	if len(path) == 0 {
-		return err.Error()
+		return misfit(v, ty, err)
 	}
-	return pathText(path) + ": " + err.Error()
+	if _, deeper := err.(cty.PathError); deeper {
+		return pathText(path) + ": " + err.Error()
+	}
+	return pathText(path) + ": " + misfit(v, ty, err)
+}
+
+func keyedType(ty cty.Type) bool { return ty.IsObjectType() || ty.IsMapType() }
+
+func ordered(ty cty.Type) bool { return ty.IsTupleType() || ty.IsListType() || ty.IsSetType() }
+
+// misfit says what v is, where a value of type ty is needed. The value itself is
+// in the snippet, unless it is sensitive.
+func misfit(v cty.Value, ty cty.Type, err error) string {
+	switch have := v.Type(); {
+	case have == cty.DynamicPseudoType || have.Equals(ty):
+		return err.Error()
+	case have == cty.String && ty == cty.Bool:
+		return "this text is neither true nor false"
+	case have == cty.String && ty == cty.Number:
+		return "this text is not a number"
+	case keyedType(have) && keyedType(ty), ordered(have) && ordered(ty):
+		return err.Error() // about something within
+	default:
+		return "this is " + article(have)
+	}
 }
 
 // errorText is a conversion error with the path within the value that it concerns.

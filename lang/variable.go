@@ -48,6 +48,9 @@ func (l *loader) defineVariable(v *Variable) {
 	m.attr("ephemeral", "Use sensitive = true: sensitive values are encrypted wherever they are kept.")
 	if a := m.attr("type"); a != nil {
 		ty, defaults, diags := typeexpr.TypeConstraintWithDefaults(a.Expr)
+		for _, d := range diags {
+			d.Detail += " Types are string, number, bool, any, list(…), set(…), map(…), object({ name = … }) and tuple([…])."
+		}
 		l.add(diags)
 		if !diags.HasErrors() {
 			v.constraint, v.defaults, v.Type = ty, defaults, ty.WithoutOptionalAttributesDeep()

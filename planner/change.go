@@ -233,13 +233,10 @@ func (x *executor) consistent(k *kindInfo, c *Change, planned, result cty.Value)
 
 // located adds the block to diagnostics that have no place.
 func (x *executor) located(c *Change, diags hcl.Diagnostics) hcl.Diagnostics {
-	subject := x.subject(c.Address)
+	block, _ := splitAddress(c.Address)
 	out := make(hcl.Diagnostics, 0, len(diags))
 	for _, d := range diags {
-		if d.Subject == nil && subject != nil {
-			d = &hcl.Diagnostic{Severity: d.Severity, Summary: d.Summary, Detail: d.Detail, Subject: subject, Extra: d.Extra}
-		}
-		out = append(out, d)
+		out = append(out, located(d, x.sources[block], x.subject(c.Address)))
 	}
 	return out
 }
@@ -368,12 +365,13 @@ func (x *executor) platform(node string) (string, error) {
 	return "linux/" + facts.Arch, err
 }
 
+// bytesText writes a size in powers of 1000, as the plan announced it.
 func bytesText(n int64) string {
 	switch {
-	case n >= 1<<20:
-		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-	case n >= 1<<10:
-		return fmt.Sprintf("%.0f KiB", float64(n)/(1<<10))
+	case n >= 1e6:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	case n >= 1e3:
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
 	}
 	return fmt.Sprintf("%d B", n)
 }

@@ -211,15 +211,30 @@ func (m *maker) move(k *kindInfo, c *Change) {
 
 // report adds a kind's diagnostics, with the block they are about.
 func (m *maker) report(subject *hcl.Range, diags hcl.Diagnostics, err error, address string) {
+	var r *lang.Resource
+	block, _ := splitAddress(address)
+	if b := m.blocks[block]; b != nil {
+		r = b.resource
+	}
 	for _, d := range diags {
-		if d.Subject == nil && subject != nil {
-			d = &hcl.Diagnostic{Severity: d.Severity, Summary: d.Summary, Detail: d.Detail, Subject: subject, Extra: d.Extra}
-		}
-		m.diags = append(m.diags, d)
+		m.diags = append(m.diags, located(d, r, subject))
 	}
 	if err != nil {
 		m.diags = append(m.diags, errorf(subject, "Mistake in Stowage", fmt.Sprintf("Planning %s failed: %s", address, err)))
 	}
+}
+
+// located gives a kind's diagnostic a place: the part of r that it is about, or
+// else the block. r and block may be nil.
+func located(d *hcl.Diagnostic, r *lang.Resource, block *hcl.Range) *hcl.Diagnostic {
+	if d.Subject != nil || block == nil {
+		return d
+	}
+	subject := block
+	if at, ok := d.Extra.(providers.At); ok && r != nil {
+		subject = r.RangeOf(cty.Path(at)).Ptr()
+	}
+	return &hcl.Diagnostic{Severity: d.Severity, Summary: d.Summary, Detail: d.Detail, Subject: subject, Extra: d.Extra}
 }
 
 func plan(k providers.Kind, req providers.PlanRequest) (resp providers.PlanResponse, err error) {

@@ -85,7 +85,7 @@ func newMaker(in Input, kinds map[string]*kindInfo, moving map[string]bool) *mak
 		},
 	}
 	if c := in.Cut; c != nil {
-		m.plan.Interrupted = &Interrupted{Started: c.Started, By: c.By, Done: c.Done, Underway: c.Underway}
+		m.plan.Interrupted = &Interrupted{Operation: c.Operation, Running: c.Running, Started: c.Started, By: c.By, Done: c.Done, Underway: c.Underway}
 		for _, address := range c.Underway {
 			m.underway[address] = true
 		}

@@ -151,8 +151,12 @@ type OutputChange struct {
 	Sensitive bool
 }
 
-// Interrupted describes an apply that was cut off.
+// Interrupted describes an apply that was cut off, or that ran while the plan was made.
 type Interrupted struct {
+	Operation string // apply, destroy
+	// Running: its process lived when the plan was made. A saved plan will be stale
+	// as soon as it goes on.
+	Running  bool
 	Started  time.Time
 	By       string   // user@host
 	Done     []string // addresses finished

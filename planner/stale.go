@@ -57,6 +57,8 @@ func (s *staleness) ofState(l *state.Loaded) string {
 		return ""
 	case !l.Exists:
 		return fmt.Sprintf("the plan was made from serial %d of the state, and there is no state now", s.plan.Serial)
+	case s.state.Lineage != s.plan.Lineage && s.plan.Serial == 0:
+		return "there was no state when the plan was made, and an apply has made one since"
 	case s.state.Lineage != s.plan.Lineage:
 		return fmt.Sprintf("the plan was made from the state with the lineage %s, and this one has %s", s.plan.Lineage, s.state.Lineage)
 	case s.state.Serial != s.plan.Serial:

@@ -7,7 +7,6 @@ import (
 	"sort"
 	"strings"
 
-	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 )
 
@@ -143,9 +142,4 @@ func ObjectName(address string) string {
 		return address
 	}
 	return name
-}
-
-// Errorf makes the diagnostics of one failure: a constant summary and a sentence or two of detail.
-func Errorf(summary, detail string) hcl.Diagnostics {
-	return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: summary, Detail: detail}}
 }

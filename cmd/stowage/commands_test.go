@@ -17,7 +17,7 @@ import (
 
 // commands are those of the stories beside testscript's own.
 var commands = map[string]func(*testscript.TestScript, bool, []string){
-	"code": code, "spoil": spoil, "cutoff": cutoff,
+	"code": code, "spoil": spoil, "cutoff": cutoff, "running": running,
 }
 
 // code N COMMAND… runs a command and demands the exit code N. Its output is
@@ -68,18 +68,36 @@ func cutoff(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: cutoff FILE ADDRESS")
 	}
+	locked, j := begin(ts, args[0], args[1])
+	defer locked.Unlock()
+	ts.Check(j.Leave())
+}
+
+// running FILE ADDRESS is an apply that creates ADDRESS until the story ends.
+func running(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: running FILE ADDRESS")
+	}
+	locked, j := begin(ts, args[0], args[1])
+	ts.Defer(func() {
+		j.Leave()
+		locked.Unlock()
+	})
+}
+
+// begin locks a state and begins an apply that creates an address.
+func begin(ts *testscript.TestScript, file, address string) (*state.Locked, *state.Journal) {
 	ctx := context.Background()
 	keys := state.NewKeyring(state.KeyOptions{Getenv: ts.Getenv})
-	store := state.NewStore(local.New(ts.MkAbs(args[0])), state.Options{Keys: keys, Version: "0.1.0"})
+	store := state.NewStore(local.New(ts.MkAbs(file)), state.Options{Keys: keys, Version: "0.1.0"})
 	locked, err := store.Lock(ctx, "apply", time.Second)
 	ts.Check(err)
-	defer locked.Unlock()
 	loaded, err := locked.Load(ctx)
 	ts.Check(err)
 	j, err := locked.Begin(ctx, loaded, state.Operation{Name: "apply", Plan: "x"})
 	ts.Check(err)
-	ts.Check(j.Begin(args[1], "create"))
-	ts.Check(j.Leave())
+	ts.Check(j.Begin(address, "create"))
+	return locked, j
 }
 
 func write(ts *testscript.TestScript, file string, content []byte) {

@@ -35,7 +35,7 @@ func TestOnlyYesApproves(t *testing.T) {
 		answer string
 		code   int
 	}{
-		{"yes\n", 0}, {"y\n", 1}, {"Yes\n", 1}, {"\n", 1}, {"yes please\n", 1}, {"\x04", 1}, {"\x03", 1},
+		{"yes\n", 0}, {"y\n", 1}, {"Yes\n", 1}, {"\n", 1}, {"yes please\n", 1}, {"\x04", 1}, {"\x03", 130},
 	} {
 		t.Run(strings.TrimSpace(tc.answer), func(t *testing.T) {
 			dir := project(t, oneSecret)
@@ -58,6 +58,9 @@ func TestTerminal(t *testing.T) {
 	s := onTerminal(t, dir, nil, "apply", "-auto-approve")
 	s.ends(0)
 	text := s.text()
+	if plain := strings.ReplaceAll(text, "\r\n", "\n"); strings.Contains(plain, "\n\n\n") {
+		t.Errorf("there are two empty lines in a row:\n%q", text)
+	}
 	for _, want := range []string{"\x1b[32m+\x1b[0m", "Apply complete! Resources: 1 added, 0 changed, 0 destroyed.", "Creation complete after 0s"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the terminal does not show %q:\n%q", want, text)

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"runtime"
 	"sort"
 	"strings"
@@ -57,9 +58,9 @@ var block = &schema.Block{
 			Block: schema.Block{
 				Doc: "Copies a file, or what is in a directory, of the machine that runs stowage. Each is a layer.",
 				Attributes: map[string]*schema.Attribute{
-					"to":       {Type: cty.String, Required: true, Doc: "Absolute path in the image; with a slash at its end a file keeps its name."},
-					"owner":    {Type: cty.String, Optional: true, Doc: "\"uid:gid\"; default \"0:0\"."},
-					"mode":     {Type: cty.String, Optional: true, Doc: "Mode of the files, octal; default that of the source."},
+					"to":       {Type: cty.String, Required: true, Validate: validTarget, Doc: "Absolute path in the image; with a slash at its end a file keeps its name."},
+					"owner":    {Type: cty.String, Optional: true, Validate: validOwner, Doc: "\"uid:gid\"; default \"0:0\"."},
+					"mode":     {Type: cty.String, Optional: true, Validate: validMode, Doc: "Mode of the files, octal; default that of the source."},
 					"platform": {Type: cty.String, Optional: true, Doc: "Copies for one of the platforms only."},
 				},
 			},
@@ -74,6 +75,31 @@ func validPlatforms(v cty.Value) error {
 		if e.IsKnown() && (e.IsNull() || !strings.HasPrefix(e.AsString(), "linux/")) {
 			return fmt.Errorf("a platform is written like \"linux/amd64\"")
 		}
+	}
+	return nil
+}
+
+func validTarget(v cty.Value) error {
+	if s := v.AsString(); !strings.HasPrefix(s, "/") {
+		return fmt.Errorf("%q is not an absolute path in the image; write \"/%s\"", s, s)
+	}
+	return nil
+}
+
+var ownerPattern = regexp.MustCompile(`^[0-9]{1,9}(:[0-9]{1,9})?$`)
+
+func validOwner(v cty.Value) error {
+	if s := v.AsString(); s != "" && !ownerPattern.MatchString(s) {
+		return fmt.Errorf("%q is not an owner; write numbers, like \"1000\" or \"1000:1000\"", s)
+	}
+	return nil
+}
+
+var modePattern = regexp.MustCompile(`^[0-7]{3,5}$`)
+
+func validMode(v cty.Value) error {
+	if s := v.AsString(); s != "" && !modePattern.MatchString(s) {
+		return fmt.Errorf("%q is not a file mode; write it in octal digits, like \"0644\"", s)
 	}
 	return nil
 }
@@ -222,5 +248,6 @@ func (Kind) Content(ctx context.Context, address string, value cty.Value, ref, b
 }
 
 func notBuilt(address string, err error) hcl.Diagnostics {
-	return providers.Errorf("Image not built", fmt.Sprintf("%s could not be built: %s.", address, err))
+	why := strings.TrimPrefix(err.Error(), "image "+providers.ObjectName(address)+": ")
+	return providers.Errorf("Image not built", fmt.Sprintf("%s could not be built: %s.", address, why))
 }

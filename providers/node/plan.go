@@ -14,8 +14,7 @@ import (
 // Plan keeps the facts of a known host; a new host's are known after apply.
 func (Kind) Plan(req providers.PlanRequest) providers.PlanResponse {
 	var diags hcl.Diagnostics
-	addr, local := req.Config.GetAttr("address"), providers.Str(req.Config, "connection") == "local"
-	if addr.IsNull() && !local {
+	if addressless(req.Config) {
 		diags = providers.Errorf("Node without an address", fmt.Sprintf(
 			"%s has no address. Set address to the host's name or IP address, or connection = \"local\" for this machine.", req.Address))
 	}
@@ -43,6 +42,11 @@ func (Kind) Plan(req providers.PlanRequest) providers.PlanResponse {
 	}
 }
 
+// addressless reports whether nothing says where the host is.
+func addressless(config cty.Value) bool {
+	return config.GetAttr("address").IsNull() && providers.Str(config, "connection") != "local"
+}
+
 // Machine reads what the planner needs: how to reach the host, and what it offers.
 func (Kind) Machine(address string, value cty.Value) (providers.Machine, bool, hcl.Diagnostics) {
 	value, _ = value.UnmarkDeep()
@@ -58,6 +62,9 @@ func (Kind) Machine(address string, value cty.Value) (providers.Machine, bool, h
 		if !value.GetAttr(name).IsWhollyKnown() {
 			return providers.Machine{}, false, nil
 		}
+	}
+	if addressless(value) {
+		return providers.Machine{}, false, nil // Plan says so
 	}
 	name := providers.ObjectName(address)
 	spec, err := specOf(name, value)

@@ -43,12 +43,12 @@ var block = &schema.Block{
 		},
 		"connection": {
 			Type: cty.String, Optional: true, Default: cty.StringVal("ssh"), Replace: replaceHost,
-			Validate: oneOf("ssh", "local"),
+			Validate: providers.OneOf("ssh", "local"),
 			Doc:      "\"ssh\" (default), or \"local\" for the machine that stowage runs on.",
 		},
 		"role": {
 			Type: cty.String, Optional: true, Computed: true, Replace: "a node keeps its role for life",
-			Validate: oneOf(api.RoleManager, api.RoleWorker),
+			Validate: providers.OneOf(api.RoleManager, api.RoleWorker),
 			Doc:      "\"manager\" holds the cluster's state, \"worker\" runs pods only. Default: worker; a lone node is the manager.",
 		},
 		"schedulable": {
@@ -70,7 +70,7 @@ var block = &schema.Block{
 				Attributes: map[string]*schema.Attribute{
 					"effect": {
 						Type: cty.String, Optional: true, Default: cty.StringVal("no_schedule"),
-						Validate: oneOf("no_schedule"), Doc: "\"no_schedule\": pods already there stay.",
+						Validate: providers.OneOf("no_schedule"), Doc: "\"no_schedule\": pods already there stay.",
 					},
 				},
 			},
@@ -101,17 +101,6 @@ var block = &schema.Block{
 			},
 		},
 	},
-}
-
-func oneOf(values ...string) func(cty.Value) error {
-	return func(v cty.Value) error {
-		for _, s := range values {
-			if v.AsString() == s {
-				return nil
-			}
-		}
-		return fmt.Errorf("%q is none of %q", v.AsString(), values)
-	}
 }
 
 func notEmpty(v cty.Value) error {

@@ -10,50 +10,56 @@ import (
 	"github.com/stowage-iac/stowage/scheduler/selector"
 )
 
+// report tells of a mistake in a part of the value.
+type report func(at cty.Path, summary, format string, args ...any)
+
 // check finds what the schema cannot express.
 func check(address string, config cty.Value) hcl.Diagnostics {
 	var diags hcl.Diagnostics
-	report := func(summary, format string, args ...any) {
-		diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: fmt.Sprintf(format, args...)})
+	say := func(at cty.Path, summary, format string, args ...any) {
+		diags = append(diags, providers.ErrorAt(at, summary, fmt.Sprintf(format, args...))...)
 	}
 	ports := map[string]string{}
 	for _, blocks := range []string{"init", "container"} {
-		for _, c := range providers.Objects(config, blocks) {
+		for i, c := range providers.Objects(config, blocks) {
+			at := cty.GetAttrPath(blocks).IndexInt(i)
 			name := providers.Str(c, "name")
 			if !validName(name) {
-				report("Container name not valid", "%s has a container named %q. Use lower-case letters, digits and \"-\", at most 63, beginning with a letter.", address, name)
+				say(at, "Container name not valid", "%s has a container named %q. Use lower-case letters, digits and \"-\", at most 63, beginning with a letter.", address, name)
 			}
 			for _, arg := range []string{"command", "args"} {
 				if carriesMarks(c, arg) {
-					report("Secret on a command line", "The %s of container %q in %s contain a sensitive value, which every user of the host would see in the list of processes. Put it into env or mount the secret as a file.", arg, name, address)
+					say(at.GetAttr(arg), "Secret on a command line", "The %s of container %q in %s contain a sensitive value, which every user of the host would see in the list of processes. Put it into env or mount the secret as a file.", arg, name, address)
 				}
 			}
-			checkPorts(c, name, address, ports, report)
-			checkMounts(c, name, address, report)
+			checkPorts(c, at, name, address, ports, say)
+			checkMounts(c, at, name, address, say)
 		}
 	}
 	if p, ok := providers.Object(config, "placement"); ok && providers.Str(p, "on") == "all" && providers.Int(config, "replicas") > 1 {
-		report("Replicas not used", "%s says both replicas and placement { on = \"all\" }, which runs one replica on each node. Leave one of them out.", address)
+		say(cty.GetAttrPath("replicas"), "Replicas not used", "%s says both replicas and placement { on = \"all\" }, which runs one replica on each node. Leave one of them out.", address)
 	}
 	return diags
 }
 
-func checkPorts(c cty.Value, name, address string, taken map[string]string, report func(string, string, ...any)) {
-	for _, p := range providers.Objects(c, "port") {
+func checkPorts(c cty.Value, at cty.Path, name, address string, taken map[string]string, say report) {
+	for i, p := range providers.Objects(c, "port") {
 		host := providers.Int(p, "host")
 		if host == 0 {
 			continue
 		}
+		port := fmt.Sprintf("port %q of container %q", providers.Str(p, "name"), name)
 		key := fmt.Sprintf("%d/%s", host, providers.Str(p, "protocol"))
 		if other, ok := taken[key]; ok {
-			report("Host port used twice", "The containers %q and %q of %s both ask for host port %s. Give one of them another port.", other, name, address, key)
+			say(at.GetAttr("port").IndexInt(i).GetAttr("host"), "Host port used twice", "In %s, %s and %s both ask for host port %s. Give one of them another port.", address, other, port, key)
 		}
-		taken[key] = name
+		taken[key] = port
 	}
 }
 
-func checkMounts(c cty.Value, name, address string, report func(string, string, ...any)) {
-	for _, m := range providers.Objects(c, "mount") {
+func checkMounts(c cty.Value, at cty.Path, name, address string, say report) {
+	for i, m := range providers.Objects(c, "mount") {
+		at := at.GetAttr("mount").IndexInt(i)
 		path, sources := providers.Str(m, "path"), 0
 		plain, _ := m.Unmark()
 		for _, arg := range []string{"config", "secret", "host"} {
@@ -61,11 +67,14 @@ func checkMounts(c cty.Value, name, address string, report func(string, string, 
 				sources++
 			}
 		}
-		if sources != 1 {
-			report("Mount without one source", "Mount %q of container %q in %s has %d sources. Set exactly one of config, secret and host.", path, name, address, sources)
+		switch {
+		case sources == 0:
+			say(at, "Mount without a source", "Mount %q of container %q in %s says nothing of what is mounted. Set one of config, secret and host.", path, name, address)
+		case sources > 1:
+			say(at, "Mount with several sources", "Mount %q of container %q in %s has %d sources. Keep one of config, secret and host.", path, name, address, sources)
 		}
 		if err := absolute(cty.StringVal(path)); err != nil {
-			report("Mount path not valid", "Mount of container %q in %s: %s.", name, address, err)
+			say(at, "Mount path not valid", "Mount of container %q in %s: %s.", name, address, err)
 		}
 	}
 }

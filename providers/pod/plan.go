@@ -73,7 +73,7 @@ func withRefs(req providers.PlanRequest, blocks string) (cty.Value, hcl.Diagnost
 	out := make([]cty.Value, 0, plain.LengthInt())
 	for it := plain.ElementIterator(); it.Next(); {
 		_, c := it.Element()
-		ref, d := resolve(req, c, prior)
+		ref, d := resolve(req, cty.GetAttrPath(blocks).IndexInt(len(out)), c, prior)
 		diags = append(diags, d...)
 		out = append(out, providers.With(c, map[string]cty.Value{"ref": ref}))
 	}
@@ -92,7 +92,7 @@ func priorRefs(prior cty.Value, blocks string) map[string]string {
 	return m
 }
 
-func resolve(req providers.PlanRequest, container cty.Value, prior map[string]string) (cty.Value, hcl.Diagnostics) {
+func resolve(req providers.PlanRequest, at cty.Path, container cty.Value, prior map[string]string) (cty.Value, hcl.Diagnostics) {
 	plain, _ := container.Unmark()
 	image, _ := plain.GetAttr("image").Unmark()
 	if !image.IsKnown() {
@@ -110,7 +110,7 @@ func resolve(req providers.PlanRequest, container cty.Value, prior map[string]st
 	}
 	resolved, err := req.Resolve(ref)
 	if err != nil {
-		return unknownString, providers.Errorf("Image not found", fmt.Sprintf(
+		return unknownString, providers.ErrorAt(at.GetAttr("image"), "Image not found", fmt.Sprintf(
 			"The image %q of container %q in %s cannot be resolved: %s.", ref, providers.Str(container, "name"), req.Address, err))
 	}
 	return cty.StringVal(resolved), nil

@@ -233,9 +233,9 @@ func TestCheck(t *testing.T) {
 		"secret in arguments": {podOf(nil, container("a", set{"args": cty.ListVal([]cty.Value{secret})})), "Secret on a command line"},
 		"host port twice": {podOf(nil, container("a", set{"port": cty.ListVal([]cty.Value{port("x", 80, 80)})}),
 			container("b", set{"port": cty.ListVal([]cty.Value{port("y", 81, 80)})})), "Host port used twice"},
-		"mount of nothing": {podOf(nil, container("a", set{"mount": cty.ListVal([]cty.Value{mount("/x", set{})})})), "Mount without one source"},
+		"mount of nothing": {podOf(nil, container("a", set{"mount": cty.ListVal([]cty.Value{mount("/x", set{})})})), "Mount without a source"},
 		"mount of two things": {podOf(nil, container("a", set{"mount": cty.ListVal([]cty.Value{
-			mount("/x", set{"host": cty.StringVal("/y"), "secret": ref("secret.s", "")})})})), "Mount without one source"},
+			mount("/x", set{"host": cty.StringVal("/y"), "secret": ref("secret.s", "")})})})), "Mount with several sources"},
 		"relative mount": {podOf(nil, container("a", set{"mount": cty.ListVal([]cty.Value{mount("x", set{"host": cty.StringVal("/y")})})})), "Mount path not valid"},
 		"replicas on all": {podOf(set{"replicas": cty.NumberIntVal(2),
 			"placement": object(&block.Blocks["placement"].Block, "", "", set{"on": cty.StringVal("all")})}, container("a", set{})), "Replicas not used"},

@@ -56,7 +56,7 @@ var block = &schema.Block{
 				Attributes: map[string]*schema.Attribute{
 					"policy": {
 						Type: cty.String, Optional: true, Default: cty.StringVal("always"),
-						Validate: oneOf("always", "on_failure", "never"), Doc: "\"always\" (default), \"on_failure\" or \"never\".",
+						Validate: providers.OneOf("always", "on_failure", "never"), Doc: "\"always\" (default), \"on_failure\" or \"never\".",
 					},
 				},
 			},
@@ -66,10 +66,10 @@ var block = &schema.Block{
 			Block: schema.Block{
 				Doc: "Where replicas may run.",
 				Attributes: map[string]*schema.Attribute{
-					"on":       {Type: cty.String, Optional: true, Validate: oneOf("all"), Doc: "\"all\": one on each schedulable node instead of replicas."},
+					"on":       {Type: cty.String, Optional: true, Validate: providers.OneOf("all"), Doc: "\"all\": one on each schedulable node instead of replicas."},
 					"where":    {Type: cty.String, Optional: true, Validate: validSelector, Doc: "Label expression: \"zone in (a, b) and !spot\"."},
-					"one_per":  {Type: cty.String, Optional: true, Validate: oneOf("node"), Doc: "\"node\": never two replicas on one node."},
-					"strategy": {Type: cty.String, Optional: true, Default: cty.StringVal("spread"), Validate: oneOf("spread", "pack"), Doc: "\"spread\" (default) or \"pack\"."},
+					"one_per":  {Type: cty.String, Optional: true, Validate: providers.OneOf("node"), Doc: "\"node\": never two replicas on one node."},
+					"strategy": {Type: cty.String, Optional: true, Default: cty.StringVal("spread"), Validate: providers.OneOf("spread", "pack"), Doc: "\"spread\" (default) or \"pack\"."},
 					"tolerate": {Type: cty.List(cty.String), Optional: true, Doc: "Keys of taints that do not keep it away."},
 					"spread":   {Type: cty.String, Optional: true, Later: later, Doc: "Label over whose values replicas are spread."},
 					"near":     {Type: cty.List(cty.String), Optional: true, Later: later, Doc: "Pods to be close to."},
@@ -165,24 +165,13 @@ func containerBlock(init bool) schema.Block {
 			Attributes: map[string]*schema.Attribute{
 				"container": {Type: cty.Number, Required: true, Validate: wholeNumber(1, 65535), Doc: "Port inside the pod."},
 				"host":      {Type: cty.Number, Optional: true, Validate: wholeNumber(0, 65535), Doc: "Port of the node that leads to it; 0 or absent: none."},
-				"protocol":  {Type: cty.String, Optional: true, Default: cty.StringVal("tcp"), Validate: oneOf("tcp", "udp"), Doc: "\"tcp\" (default) or \"udp\"."},
+				"protocol":  {Type: cty.String, Optional: true, Default: cty.StringVal("tcp"), Validate: providers.OneOf("tcp", "udp"), Doc: "\"tcp\" (default) or \"udp\"."},
 			},
 		},
 	}
 	probe := schema.Block{Doc: "Health checks.", Attributes: map[string]*schema.Attribute{}}
 	b.Blocks["probe"] = &schema.NestedBlock{Nesting: schema.List, Label: "name", Later: later, Block: probe}
 	return b
-}
-
-func oneOf(values ...string) func(cty.Value) error {
-	return func(v cty.Value) error {
-		for _, s := range values {
-			if v.AsString() == s {
-				return nil
-			}
-		}
-		return fmt.Errorf("%q is none of %q", v.AsString(), values)
-	}
 }
 
 func notEmpty(v cty.Value) error {

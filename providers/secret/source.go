@@ -59,7 +59,7 @@ func readFile(address, dir, name string) (string, hcl.Diagnostics) {
 	}
 	b, err := os.ReadFile(name)
 	if err != nil {
-		return "", providers.Errorf("Secret not readable", fmt.Sprintf("The file of %s cannot be read: %s.", address, err))
+		return "", providers.ErrorAt(cty.GetAttrPath("file"), "Secret not readable", fmt.Sprintf("The file of %s cannot be read: %s.", address, err))
 	}
 	return string(b), nil
 }
@@ -67,7 +67,7 @@ func readFile(address, dir, name string) (string, hcl.Diagnostics) {
 func readEnv(address, name string) (string, hcl.Diagnostics) {
 	s, ok := os.LookupEnv(name)
 	if !ok {
-		return "", providers.Errorf("Secret not in the environment", fmt.Sprintf(
+		return "", providers.ErrorAt(cty.GetAttrPath("env"), "Secret not in the environment", fmt.Sprintf(
 			"%s comes from the environment variable %s, which is not set. Set it before you run stowage.", address, name))
 	}
 	return s, nil
@@ -75,7 +75,7 @@ func readEnv(address, name string) (string, hcl.Diagnostics) {
 
 func readCommand(address, dir string, argv []string) (string, hcl.Diagnostics) {
 	if len(argv) == 0 {
-		return "", providers.Errorf("Secret without a command", fmt.Sprintf("The command of %s is empty.", address))
+		return "", providers.ErrorAt(cty.GetAttrPath("command"), "Secret without a command", fmt.Sprintf("The command of %s is empty.", address))
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
 	defer cancel()
@@ -85,12 +85,15 @@ func readCommand(address, dir string, argv []string) (string, hcl.Diagnostics) {
 	var out, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &stderr
 	if err := cmd.Run(); err != nil {
-		why := strings.TrimSpace(stderr.String())
+		why := err.Error()
+		if said := strings.TrimRight(strings.TrimSpace(stderr.String()), "."); said != "" {
+			why += ": " + said
+		}
 		if ctx.Err() != nil {
 			why = fmt.Sprintf("it took longer than %s", commandTimeout)
 		}
-		return "", providers.Errorf("Secret's command failed", fmt.Sprintf(
-			"The command %q of %s failed: %s. %s", argv[0], address, err, why))
+		return "", providers.ErrorAt(cty.GetAttrPath("command"), "Secret's command failed", fmt.Sprintf(
+			"The command %q of %s failed: %s.", argv[0], address, why))
 	}
 	return strings.TrimSuffix(strings.TrimSuffix(out.String(), "\n"), "\r"), nil
 }

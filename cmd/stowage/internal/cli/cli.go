@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sort"
 	"strings"
 
@@ -71,12 +72,18 @@ func (a *App) Main(ctx context.Context, t *Terminal, args []string) int {
 		fmt.Fprint(t.Err, a.help())
 		return Failed
 	}
+	if args[0] == "help" {
+		args = append(slices.Clone(args[1:]), "-help")
+	}
 	if strings.HasPrefix(args[0], "-") {
 		return a.library(ctx, t, args)
 	}
 	name, rest, err := a.find(args)
 	if err != nil {
 		return t.Usage("%s: %v", Name, err)
+	}
+	if a.command(name) == nil {
+		return a.below(t, name, rest)
 	}
 	rest, err = withEnvironment(t.Getenv, name, rest)
 	if err != nil {
@@ -116,6 +123,25 @@ func (a *App) command(name string) *Command {
 		}
 	}
 	return nil
+}
+
+// below lists the commands below a word that is none itself: an error, unless
+// help was asked for.
+func (a *App) below(t *Terminal, name string, rest []string) int {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Usage: %s %s COMMAND [options] [arguments]\n\nCommands:\n", Name, name)
+	for _, c := range a.Commands {
+		if strings.HasPrefix(c.Name, name+" ") {
+			fmt.Fprintf(&b, "  %-12s  %s\n", c.Name, c.Synopsis)
+		}
+	}
+	fmt.Fprintf(&b, "\n\"%s %s COMMAND -h\" explains a command.\n", Name, name)
+	if len(rest) > 0 && slices.Contains([]string{"-h", "-help", "--help"}, rest[0]) {
+		fmt.Fprint(t.Out, b.String())
+		return OK
+	}
+	fmt.Fprint(t.Err, b.String())
+	return Failed
 }
 
 // library hands over to the library: dispatch, help, completion.
@@ -162,10 +188,11 @@ Global options (before the command):
   -chdir=DIR    Work in another directory
   -no-color     No colours; the environment variable NO_COLOR does the same
   -version      Print the version
+  -help         Print this page
   -install-autocomplete, -uninstall-autocomplete
                 Set up completion in your shell (bash, zsh, fish)
 `)
-	fmt.Fprintf(&b, "\nExample:\n  $ %s plan -out=plan.stowage\n  $ %s apply plan.stowage\n\n\"%s COMMAND -h\" explains a command.\n", Name, Name, Name)
+	fmt.Fprintf(&b, "\nExample:\n  $ %s plan -out=plan.stowage\n  $ %s apply plan.stowage\n\n\"%s COMMAND -h\" or \"%s help COMMAND\" explains a command.\n", Name, Name, Name, Name)
 	return b.String()
 }
 

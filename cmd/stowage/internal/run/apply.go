@@ -19,24 +19,33 @@ import (
 // hard ends running ones.
 func (s *Session) Apply(soft, hard context.Context, p *planner.Plan) int {
 	result, diags := s.execute(soft, hard, p)
-	if s.stream == nil && (len(result.Done) > 0 || diags.HasErrors()) {
-		fmt.Fprintln(s.r.T.Err)
-	}
 	if hard.Err() != nil {
+		s.apart(result)
 		s.report(diags)
 		s.unfinished(result)
 		return cli.Interrupted
 	}
 	if diags.HasErrors() || result.Cancelled || len(result.NotDone) > 0 {
+		s.apart(result)
 		s.report(diags)
 		s.unfinished(result)
 		return cli.Failed
 	}
-	s.report(diags)
+	if len(diags) > 0 {
+		s.apart(result)
+		s.report(diags)
+	}
 	if err := s.complete(p, result); err != nil {
 		return s.r.Fail("Cannot write the result", err)
 	}
 	return cli.OK
+}
+
+// apart leaves an empty line between the progress of an apply and what is said of it.
+func (s *Session) apart(result planner.Result) {
+	if s.stream == nil && len(result.Done)+len(result.Failed) > 0 {
+		fmt.Fprintln(s.r.T.Err)
+	}
 }
 
 // Settle ends an apply of a plan without changes: what changed by itself is
@@ -61,6 +70,7 @@ func (s *Session) execute(soft, hard context.Context, p *planner.Plan) (planner.
 	if err != nil {
 		return planner.Result{}, Diagnose("Cannot begin the journal", err)
 	}
+	s.applying.Store(true)
 	progress := s.show()
 	defer s.quiet()
 	defer timed("apply", "plan", planID(p))()

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/hashicorp/hcl/v2"
@@ -28,11 +29,10 @@ func (r *Run) Approve(ctx context.Context, question, explanation string) (bool, 
 	}()
 	select {
 	case <-ctx.Done():
-		fmt.Fprintln(r.T.Err)
 		return false, nil
 	case a := <-answers:
 		if a.err != nil {
-			return false, Diagnose("Nobody to approve the plan", fmt.Errorf("standard input ended: %w", a.err))
+			return false, Diagnose("Nobody to approve the plan", errors.New("standard input ended before an answer; nothing has been changed"))
 		}
 		return a.text == "yes", nil
 	}

@@ -91,23 +91,25 @@ func (r *Run) Note(text string) {
 
 // Diagnose makes a diagnostic of an error. Those of the state have summaries of their own.
 func Diagnose(summary string, err error) hcl.Diagnostics {
+	advice := ""
 	for _, s := range []struct {
-		is      error
-		summary string
+		is              error
+		summary, advice string
 	}{
-		{state.ErrLocked, "The state is locked"},
-		{state.ErrDamaged, "The state is damaged"},
-		{state.ErrForeign, "The state has another lineage"},
-		{state.ErrNewer, "The state was written by a newer version"},
-		{state.ErrKey, "The state cannot be decrypted"},
-		{state.ErrConflict, "The state has changed"},
+		{state.ErrLocked, "The state is locked", ""},
+		{state.ErrDamaged, "The state is damaged", "\nNothing has been changed. Copy the newest earlier version back, or what your version control has; " +
+			"plan then shows what differs from the hosts. If the file is not a state of Stowage at all, the path of the backend is wrong."},
+		{state.ErrForeign, "The state has another lineage", ""},
+		{state.ErrNewer, "The state was written by a newer version", "\nNothing has been changed. Install that version of stowage or a newer one; \"stowage version\" tells which this is."},
+		{state.ErrKey, "The state cannot be decrypted", ""},
+		{state.ErrConflict, "The state has changed", ""},
 	} {
 		if errors.Is(err, s.is) {
-			summary = s.summary
+			summary, advice = s.summary, s.advice
 			break
 		}
 	}
-	return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: summary, Detail: sentence(err.Error())}}
+	return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: summary, Detail: sentence(err.Error()) + advice}}
 }
 
 // sentence makes a sentence of an error's text. A first word that may be a name stays as it is.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/hashicorp/hcl/v2"
@@ -27,7 +28,7 @@ func (s *Session) Save(p *planner.Plan, path string) int {
 	if s.stream != nil {
 		return cli.OK
 	}
-	if err := s.r.Out().Saved(s.r.T.Out, path); err != nil {
+	if err := s.r.Out().Saved(s.r.T.Out, path, p.Empty()); err != nil {
 		return s.r.Fail("Cannot write the result", err)
 	}
 	return cli.OK
@@ -36,6 +37,9 @@ func (s *Session) Save(p *planner.Plan, path string) int {
 // OpenPlan reads a saved plan.
 func (r *Run) OpenPlan(path string) (*planner.Saved, hcl.Diagnostics) {
 	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, Diagnose("Cannot read the plan", fmt.Errorf("there is no file %s: \"stowage plan -out=%s\" makes a plan and saves it there", path, path))
+	}
 	if err != nil {
 		return nil, Diagnose("Cannot read the plan", err)
 	}
@@ -90,7 +94,6 @@ func (s *Session) current(ctx context.Context, p *planner.Plan) int {
 	world, diags := s.refresh(ctx, s.show())
 	s.quiet()
 	if interrupted(ctx) {
-		s.Say("Nothing has been changed.")
 		return cli.Interrupted
 	}
 	if !diags.HasErrors() {

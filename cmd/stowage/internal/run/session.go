@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -31,6 +32,8 @@ type Session struct {
 	store  *state.Store
 	locked *state.Locked // nil without the lock
 	loaded *state.Loaded
+
+	applying atomic.Bool // steps run: an interrupt lets them finish
 
 	mu       sync.Mutex
 	progress *view.Progress // nil while nothing runs
@@ -152,17 +155,19 @@ func (s *Session) Say(text string) {
 	fmt.Fprintln(s.r.T.Err, text)
 }
 
-// TellInterrupt is what is said at the first interrupt, and at the second.
-func (r *Run) TellInterrupt(first string) func(second bool) {
-	return func(second bool) {
-		text := first
-		if second {
-			text = "Stopping at once. What was under way is recorded; the next apply continues."
-		}
-		if r.current != nil {
-			r.current.Say("\n" + text)
-		}
+// TellInterrupt says what an interrupt does: the first, and the second.
+func (r *Run) TellInterrupt(second bool) {
+	if r.current == nil {
+		return
 	}
+	text := "Interrupted: nothing has been changed."
+	switch applying := r.current.applying.Load(); {
+	case applying && second:
+		text = "Stopping at once. What was under way is recorded; the next apply continues."
+	case applying:
+		text = "Stopping: the steps that run finish, no other begins. Interrupt again to stop at once."
+	}
+	r.current.Say("\n" + text)
 }
 
 // Show writes a plan.
@@ -189,6 +194,9 @@ func (s *Session) Approve(ctx context.Context, p *planner.Plan) int {
 	yes, diags := s.r.Approve(ctx, question, explanation)
 	if diags.HasErrors() {
 		return s.failed(diags)
+	}
+	if interrupted(ctx) {
+		return cli.Interrupted
 	}
 	if !yes {
 		fmt.Fprintf(s.r.T.Err, "\nNothing has been changed: the plan was not approved.\n")

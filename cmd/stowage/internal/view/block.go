@@ -77,6 +77,23 @@ func (a attribute) isDefault(v cty.Value) bool {
 	return same(v, a.schema.Default)
 }
 
+// resolved reports whether an attribute only repeats, in all values of the block,
+// the argument that resolves to it: image = "NAME@sha256:…" and the ref that it became.
+func (a attribute) resolved(all []attribute, values ...cty.Value) bool {
+	for _, other := range all {
+		if other.schema == nil || other.schema.Ref == nil || other.schema.Ref.As != a.name {
+			continue
+		}
+		for _, v := range values {
+			if !same(other.get(v), a.get(v)) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
 // attributes writes the arguments that differ. On a side that is absent as a
 // whole (create, destroy), arguments at their defaults are left out.
 func (p *printer) attributes(depth int, path string, attrs []attribute, before, after cty.Value) {
@@ -91,6 +108,7 @@ func (p *printer) attributes(depth int, path string, attrs []attribute, before, 
 		b, n := a.get(before), a.get(after)
 		switch {
 		case absent(b) && absent(n):
+		case a.resolved(attrs, before, after):
 		case oneSided && a.isDefault(b) && a.isDefault(n):
 		case !oneSided && same(b, n):
 			unchanged++

@@ -61,8 +61,13 @@ func (p *printer) plain(depth int, lead string, v cty.Value, trail string) {
 		p.text(indent, lead+inline(v)+trail)
 	case keyed(v):
 		p.text(indent, lead+"{")
+		longest := 0
 		for _, k := range keysOf(v) {
-			p.plain(depth+1, keyText(v.Type(), k)+" = ", elem(v, k), "")
+			longest = max(longest, columns(keyText(v.Type(), k)))
+		}
+		for _, k := range keysOf(v) {
+			key := keyText(v.Type(), k)
+			p.plain(depth+1, key+strings.Repeat(" ", longest-columns(key))+" = ", elem(v, k), "")
 		}
 		p.text(indent, "}"+trail)
 	default:

@@ -84,13 +84,13 @@ func scoreText(d scheduler.Decision) string {
 	case d.Kept:
 		return "-"
 	case d.RunnerUp == "":
-		return fmt.Sprintf("score %.0f, the only node that fits", d.Score)
+		return fmt.Sprintf("score %.0f: the only node that fits", d.Score)
 	}
 	mine, other := round(d.Score, d.RunnerUpScore)
 	if mine == other {
-		return fmt.Sprintf("score %s, as %s", mine, d.RunnerUp)
+		return fmt.Sprintf("score %s: as good as %s, first by name", mine, d.RunnerUp)
 	}
-	return fmt.Sprintf("score %s before %s with %s", mine, d.RunnerUp, other)
+	return fmt.Sprintf("score %s: better than %s with %s", mine, d.RunnerUp, other)
 }
 
 // round writes two scores with as many decimals as it takes to tell them apart, at most two.

@@ -2,6 +2,7 @@ package view
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -122,8 +123,15 @@ func (v View) interrupted(i *planner.Interrupted) string {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s the apply that %s began at %s did not end. This plan continues from what it finished:\n",
-		v.Bold("Note:"), printable(i.By), i.Started.UTC().Format("2006-01-02 15:04:05 UTC"))
+	operation := cmp.Or(printable(i.Operation), "apply")
+	started := i.Started.UTC().Format("2006-01-02 15:04:05 UTC")
+	if i.Running {
+		fmt.Fprintf(&b, "%s the %s that %s began at %s runs right now. This plan shows what is left to do after what it has finished\nso far; plan again when it has ended.\n",
+			v.Bold("Note:"), operation, printable(i.By), started)
+	} else {
+		fmt.Fprintf(&b, "%s the %s that %s began at %s did not end. This plan continues from what it finished:\n",
+			v.Bold("Note:"), operation, printable(i.By), started)
+	}
 	fmt.Fprintf(&b, "  finished:  %s\n", addresses(i.Done))
 	fmt.Fprintf(&b, "  under way: %s\n\n", addresses(i.Underway))
 	return b.String()
@@ -184,8 +192,12 @@ func (v View) transfers(p *planner.Plan) string {
 	return "\n" + v.Bold("Transfers") + ": " + bytesIn(sum) + "\n" + table("  ", rows)
 }
 
-// Saved tells where a plan went and what to do with it.
-func (v View) Saved(w io.Writer, path string) error {
+// Saved tells where a plan went and, unless it is empty, what to do with it.
+func (v View) Saved(w io.Writer, path string, empty bool) error {
+	if empty {
+		_, err := fmt.Fprintf(w, "\nSaved the plan to: %s\n", path)
+		return err
+	}
 	_, err := fmt.Fprintf(w, "\nSaved the plan to: %s\n\nTo perform exactly these actions, run:\n    stowage apply %s\n", path, shellWord(path))
 	return err
 }

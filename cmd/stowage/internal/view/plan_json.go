@@ -120,12 +120,14 @@ type TransferJSON struct {
 	Unknown bool   `json:"unknown,omitempty"`
 }
 
-// InterruptedJSON is an apply that was cut off.
+// InterruptedJSON is an apply that was cut off, or that ran when the plan was made.
 type InterruptedJSON struct {
-	Started  time.Time `json:"started"`
-	By       string    `json:"by"`
-	Done     []string  `json:"done"`
-	Underway []string  `json:"under_way"`
+	Operation string    `json:"operation,omitempty"`
+	Running   bool      `json:"running"`
+	Started   time.Time `json:"started"`
+	By        string    `json:"by"`
+	Done      []string  `json:"done"`
+	Underway  []string  `json:"under_way"`
 }
 
 // Summary counts the changes.
@@ -174,7 +176,7 @@ func (v View) Document(p *planner.Plan) PlanDocument {
 		d.Transfers = append(d.Transfers, TransferJSON{t.Image, t.Ref, t.Node, t.Bytes, t.Total, t.Unknown})
 	}
 	if i := p.Interrupted; i != nil {
-		d.Interrupted = &InterruptedJSON{i.Started.UTC(), i.By, append([]string{}, i.Done...), append([]string{}, i.Underway...)}
+		d.Interrupted = &InterruptedJSON{i.Operation, i.Running, i.Started.UTC(), i.By, append([]string{}, i.Done...), append([]string{}, i.Underway...)}
 	}
 	if len(p.Warnings) > 0 {
 		d.Diagnostics = DiagnosticsJSON(p.Warnings, nil)

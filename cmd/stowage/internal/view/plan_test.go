@@ -152,11 +152,15 @@ func TestQuantities(t *testing.T) {
 func TestSavedPlan(t *testing.T) {
 	for path, want := range map[string]string{"plan.stowage": "stowage apply plan.stowage", "my plan": "stowage apply 'my plan'"} {
 		var b bytesBuffer
-		if err := (View{}).Saved(&b, path); err != nil {
+		if err := (View{}).Saved(&b, path, false); err != nil {
 			t.Fatal(err)
 		}
 		if got := lastLine(b.String()); got != "    "+want {
 			t.Errorf("%q: %q", path, got)
 		}
+	}
+	var b bytesBuffer
+	if err := (View{}).Saved(&b, "empty.plan", true); err != nil || b.String() != "\nSaved the plan to: empty.plan\n" {
+		t.Errorf("a plan without actions: %v %q", err, b.String())
 	}
 }

@@ -23,7 +23,7 @@ func (p *printer) shown(depth int, head string, v cty.Value, sch *schema.Block) 
 	longest := 0
 	var show []attribute
 	for _, a := range attrs {
-		if !a.isDefault(a.get(v)) {
+		if !a.isDefault(a.get(v)) && !a.resolved(attrs, v) {
 			show = append(show, a)
 			longest = max(longest, len(a.name))
 		}

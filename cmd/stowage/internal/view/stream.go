@@ -84,7 +84,11 @@ func (s *Stream) Diagnostics(diags hcl.Diagnostics, files map[string]*hcl.File) 
 func (s *Stream) Plan(p *planner.Plan) {
 	d := s.view.Document(p)
 	if d.Interrupted != nil {
-		s.write("warn", "interrupted", "an apply did not end", map[string]any{"interrupted": d.Interrupted})
+		message := "an apply did not end"
+		if d.Interrupted.Running {
+			message = "an apply runs right now"
+		}
+		s.write("warn", "interrupted", message, map[string]any{"interrupted": d.Interrupted})
 	}
 	for _, c := range d.ResourceDrift {
 		s.write("info", "resource_drift", c.Address+": has changed outside of Stowage", map[string]any{"drift": c})

@@ -52,9 +52,6 @@ func Fresh(ctx context.Context, r *run.Run, o *run.Options) int {
 	defer s.End()
 	p, code := s.Plan(soft)
 	if p == nil {
-		if code == cli.Interrupted {
-			s.Say("Nothing has been changed.")
-		}
 		return code
 	}
 	if code := s.Show(p); code != cli.OK {
@@ -100,6 +97,5 @@ func saved(ctx context.Context, r *run.Run, f *cli.Flags, o *run.Options, path s
 }
 
 func interrupts(ctx context.Context, r *run.Run) (soft, hard context.Context, release func()) {
-	return cli.Interrupts(ctx, 5*time.Second, r.TellInterrupt(
-		"Stopping: the steps that run finish, no other begins. Interrupt again to stop at once."))
+	return cli.Interrupts(ctx, 5*time.Second, r.TellInterrupt)
 }

@@ -15,7 +15,9 @@ func Command() *cli.Command {
 		Name: "plan", Synopsis: "Show what an apply would do", Usage: "[options]",
 		Doc: `Compares the configuration, the state and what is really on the hosts, and shows
 every change with its cause, the node of every replica and the bytes that go to
-each host. Nothing is changed.
+each host. Nothing is changed, and nobody is kept from applying meanwhile: the
+state is read without its lock. An apply that runs right now, or was cut off, is
+told before the plan.
 
 With -detailed-exitcode the exit code is 0 when there is nothing to do, 1 after an
 error and 2 when there are changes.`,
@@ -25,7 +27,7 @@ error and 2 when there are changes.`,
 			out := f.File("out", "FILE", "*", "Save the plan, encrypted where it holds anything sensitive, for \"stowage apply FILE\"")
 			detailed := f.Bool("detailed-exitcode", false, "Exit with 2 when there are changes")
 			f.BoolVar(&o.Destroy, "destroy", false, "Plan to destroy everything")
-			f.BoolVar(&o.Lock, "lock", true, "Do not lock the state while planning")
+			f.BoolVar(&o.Lock, "lock", false, "Hold the state's lock while planning, so that nobody applies meanwhile")
 			f.BoolVar(&o.JSON, "json", false, "Print a stream of JSON objects, one a line")
 			return func(ctx context.Context, t *cli.Terminal, _ []string) int {
 				return plan(ctx, run.New(t), o, *out, *detailed)
@@ -35,7 +37,7 @@ error and 2 when there are changes.`,
 }
 
 func plan(ctx context.Context, r *run.Run, o *run.Options, out string, detailed bool) int {
-	ctx, release := cli.Interruptible(ctx, 2*time.Second, func() { r.TellInterrupt("Interrupted: nothing has been changed.")(false) })
+	ctx, release := cli.Interruptible(ctx, 2*time.Second, func() { r.TellInterrupt(false) })
 	defer release()
 	s, code := r.Begin(ctx, "plan", o)
 	if s == nil {
