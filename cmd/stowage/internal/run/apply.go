@@ -19,13 +19,13 @@ import (
 // hard ends running ones.
 func (s *Session) Apply(soft, hard context.Context, p *planner.Plan) int {
 	result, diags := s.execute(soft, hard, p)
-	if hard.Err() != nil {
+	if !whole(result, diags) && hard.Err() != nil {
 		s.apart(result)
 		s.report(diags)
 		s.unfinished(result)
 		return cli.Interrupted
 	}
-	if diags.HasErrors() || result.Cancelled || len(result.NotDone) > 0 {
+	if !whole(result, diags) {
 		s.apart(result)
 		s.report(diags)
 		s.unfinished(result)
@@ -39,6 +39,12 @@ func (s *Session) Apply(soft, hard context.Context, p *planner.Plan) int {
 		return s.r.Fail("Cannot write the result", err)
 	}
 	return cli.OK
+}
+
+// whole reports whether everything was done. An interrupt that came when the last
+// steps ran has kept nothing from being done.
+func whole(result planner.Result, diags hcl.Diagnostics) bool {
+	return !diags.HasErrors() && len(result.Failed)+len(result.NotDone) == 0
 }
 
 // apart leaves an empty line between the progress of an apply and what is said of it.

@@ -6,6 +6,7 @@ package run
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -108,6 +109,9 @@ func Diagnose(summary string, err error) hcl.Diagnostics {
 			summary, advice = s.summary, s.advice
 			break
 		}
+	}
+	if errors.Is(err, fs.ErrPermission) && strings.HasSuffix(summary, "the state") {
+		advice = "\nThe state holds what an apply needs, and only its owner may read it. An apply writes the file, and a lock and a journal beside it: work as the user whom both belong to."
 	}
 	return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: summary, Detail: sentence(err.Error()) + advice}}
 }

@@ -72,7 +72,7 @@ func nodesOf(ds []scheduler.Decision) []string {
 	}
 	slices.Sort(names)
 	for i, n := range names {
-		if count[n] > 1 {
+		if count[n] > 1 && len(names) > 1 {
 			names[i] = fmt.Sprintf("%s (%d)", n, count[n])
 		}
 	}

@@ -164,3 +164,21 @@ func TestSavedPlan(t *testing.T) {
 		t.Errorf("a plan without actions: %v %q", err, b.String())
 	}
 }
+
+// TestNodesOf counts the replicas of each node only where there are several nodes.
+func TestNodesOf(t *testing.T) {
+	on := func(nodes ...string) (out []scheduler.Decision) {
+		for i, n := range nodes {
+			out = append(out, scheduler.Decision{Slot: i, Node: n})
+		}
+		return out
+	}
+	for _, tc := range []struct {
+		replicas []scheduler.Decision
+		want     string
+	}{{on("a"), "a"}, {on("a", "a"), "a"}, {on("b", "a", "b"), "a, b (2)"}} {
+		if got := strings.Join(nodesOf(tc.replicas), ", "); got != tc.want {
+			t.Errorf("%q, want %q", got, tc.want)
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/command"
+	"github.com/stowage-iac/stowage/lang/schema"
+	"github.com/stowage-iac/stowage/providers/registry"
+)
+
+const (
+	languageFile = "../../docs/language.md"
+	kindsBegin   = "<!-- kinds: written by go test ./cmd/stowage -run TestLanguageReference -update -->\n"
+	kindsEnd     = "<!-- end of kinds -->\n"
+)
+
+// TestLanguageReference keeps the part of docs/language.md that explains every
+// kind as its schema has it.
+func TestLanguageReference(t *testing.T) {
+	text, err := os.ReadFile(languageFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok1 := strings.Cut(string(text), kindsBegin)
+	have, after, ok2 := strings.Cut(rest, kindsEnd)
+	if !ok1 || !ok2 {
+		t.Fatalf("%s has no part for the kinds", languageFile)
+	}
+	want := kindsReference()
+	if have == want {
+		return
+	}
+	if !*update {
+		t.Fatalf("%s is not as the schemas are; write it anew with -update:\n%s", languageFile, want)
+	}
+	if err := os.WriteFile(languageFile, []byte(before+kindsBegin+want+kindsEnd+after), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func kindsReference() string {
+	kinds := registry.Kinds()
+	names := make([]string, 0, len(kinds))
+	for name := range kinds {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	var b strings.Builder
+	for _, name := range names {
+		s := kinds[name].Schema()
+		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n", name, s.Doc)
+		b.WriteString("| argument | type | |\n| --- | --- | --- |\n")
+		var later []string
+		blockReference(&b, "", s, &later)
+		if len(later) > 0 {
+			fmt.Fprintf(&b, "\nNot in this version: %s.\n", strings.Join(later, ", "))
+		}
+	}
+	return b.String() + "\n"
+}
+
+// blockReference writes the rows of a block and of those within it.
+func blockReference(b *strings.Builder, path string, s *schema.Block, later *[]string) {
+	for _, name := range sorted(s.Attributes) {
+		a := s.Attributes[name]
+		if a.Later != "" {
+			*later = append(*later, "`"+path+name+"`")
+			continue
+		}
+		title := "`" + path + name + "`"
+		if a.Required {
+			title = "**" + title + "**"
+		}
+		fmt.Fprintf(b, "| %s | %s | %s |\n", title, cell(typeOf(a)), cell(a.Doc+notes(a)))
+	}
+	for _, name := range sorted(s.Blocks) {
+		n := s.Blocks[name]
+		title := path + name
+		if n.Label != "" {
+			title += ` "` + strings.ToUpper(n.Label) + `"`
+		}
+		if n.Later != "" {
+			*later = append(*later, "`"+title+"`")
+			continue
+		}
+		facts := "block"
+		if n.Nesting == schema.List {
+			facts = "blocks"
+		}
+		if n.Required || n.Min > 0 {
+			facts += ", at least one"
+		}
+		fmt.Fprintf(b, "| `%s {}` | %s | %s |\n", title, facts, cell(n.Doc))
+		blockReference(b, path+name+".", &n.Block, later)
+	}
+}
+
+func typeOf(a *schema.Attribute) string {
+	if a.Ref == nil {
+		return a.Type.FriendlyName()
+	}
+	text := "a block: " + strings.Join(a.Ref.Kinds, ", ")
+	if a.Ref.OrString {
+		text += "; or string"
+	}
+	return text
+}
+
+func notes(a *schema.Attribute) string {
+	var out string
+	if a.Computed && !a.Optional {
+		out += " Read only."
+	}
+	if a.Default != cty.NilVal && !a.Default.IsNull() && !strings.Contains(strings.ToLower(a.Doc), "default") {
+		switch a.Default.Type() {
+		case cty.String:
+			out += fmt.Sprintf(" Default %q.", a.Default.AsString())
+		case cty.Number:
+			out += fmt.Sprintf(" Default %s.", a.Default.AsBigFloat().Text('f', -1))
+		case cty.Bool:
+			out += fmt.Sprintf(" Default %t.", a.Default.True())
+		}
+	}
+	if a.Sensitive {
+		out += " Sensitive."
+	}
+	if a.Replace != "" {
+		out += " A change replaces the resource."
+	}
+	return out
+}
+
+func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
+
+func sorted[V any](m map[string]V) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// TestCommandReference: docs/cli.md tells of every command and of each of its flags.
+func TestCommandReference(t *testing.T) {
+	text, err := os.ReadFile("../../docs/cli.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, common, _ := strings.Cut(string(text), "| option of plan, apply, destroy |")
+	flag := regexp.MustCompile(`(?m)^  (-[a-z-]+)`)
+	for _, c := range command.App().Commands {
+		row := regexp.MustCompile("(?m)^\\| `" + c.Name + "[ `].*$").FindString(string(text))
+		if row == "" {
+			t.Errorf("docs/cli.md has no row for %s", c.Name)
+			continue
+		}
+		_, options, _ := strings.Cut(c.Help(), "\nOptions:\n")
+		options, _, _ = strings.Cut(options, "\nExample:\n")
+		for _, m := range flag.FindAllStringSubmatch(options, -1) {
+			if !strings.Contains(row, "`"+m[1]) && !(strings.Contains(row, "those below") && strings.Contains(common, "`"+m[1])) {
+				t.Errorf("docs/cli.md does not mention %s of %s", m[1], c.Name)
+			}
+		}
+	}
+}
