@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"math"
 	"os"
 	"os/exec"
@@ -56,7 +57,7 @@ type shape struct {
 	tofu    string // OpenTofu's first and no-op plan of the smaller size, elsewhere
 	demands [2]demand
 	config  func(n int) string
-	more    func(n int) []string // further files; may be nil
+	more    func(n int) iter.Seq2[int, string] // further files by number; may be nil
 }
 
 var allShapes = []shape{
@@ -82,7 +83,7 @@ pod "p" {
 `, n/2)
 	}},
 	{name: "blocks", demands: usual, config: func(int) string { return host + img }, more: blocks},
-	{name: "chain", tofu: "8.6 / 41 s at 1,000", demands: [2]demand{{2000, 200 * time.Millisecond, 80 << 20}, {10000, 6 * time.Second, 1 << 30}}, config: func(n int) string {
+	{name: "chain", tofu: "8.6 / 41 s at 1,000", demands: [2]demand{{2000, 200 * time.Millisecond, 80 << 20}, {20000, 6 * time.Second, 1 << 30}}, config: func(n int) string {
 		var b strings.Builder
 		b.WriteString("config \"c0\" {\n  files = { \"f\" = \"start\" }\n}\n")
 		for i := 1; i < n; i++ {
@@ -130,13 +131,13 @@ func shapes(ctx context.Context, b *bench) error {
 }
 
 // blocks are n blocks of ten arguments, 50 a file.
-func blocks(n int) []string {
+func blocks(n int) iter.Seq2[int, string] {
 	const perFile = 50
-	files := make([]string, 0, n/perFile)
-	for at := 0; at < n; at += perFile {
-		var b strings.Builder
-		for i := at; i < min(at+perFile, n); i++ {
-			fmt.Fprintf(&b, `pod "p%[1]d" {
+	return func(yield func(int, string) bool) {
+		for file := 0; file*perFile < n; file++ {
+			var b strings.Builder
+			for i := file * perFile; i < min((file+1)*perFile, n); i++ {
+				fmt.Fprintf(&b, `pod "p%[1]d" {
   replicas   = 1
   stop_grace = "%[2]ds"
   container "a" {
@@ -151,10 +152,12 @@ func blocks(n int) []string {
   }
 }
 `, i, i%60+1)
+			}
+			if !yield(file, b.String()) {
+				return
+			}
 		}
-		files = append(files, b.String())
 	}
-	return files
 }
 
 func (s shape) measure(ctx context.Context, b *bench, binary string, n int) (first, again used, err error) {
@@ -170,7 +173,7 @@ func (s shape) measure(ctx context.Context, b *bench, binary string, n int) (fir
 		return first, again, err
 	}
 	if s.more != nil {
-		for i, text := range s.more(n) {
+		for i, text := range s.more(n) { // one at a time: what this process holds counts as its children's peak
 			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("f%d.stowage.hcl", i)), []byte(text), 0o644); err != nil {
 				return first, again, err
 			}
