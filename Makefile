@@ -54,7 +54,7 @@ fmt: build
 	gofmt -w $$(git ls-files '*.go')
 	./bin/stowage fmt -recursive examples
 
-## examples: write the committed plan.txt of every example anew
+## examples: write the committed plan.txt and plan.json of every example anew
 examples:
 	go test ./cmd/stowage -run TestExamples -update-plans
 

@@ -38,7 +38,8 @@ var layers = map[string][]string{
 // foreign says which modules a package, and all below it, must not import
 // directly or through our own packages.
 var foreign = map[string][]string{
-	"cmd/stowage":  {"go.etcd.io/etcd/server", "github.com/containerd/containerd/v2/plugins", "github.com/containerd/containerd/v2/cmd"},
+	"cmd/stowage": {"go.etcd.io/etcd/server", "github.com/containerd/containerd/v2/plugins", "github.com/containerd/containerd/v2/cmd",
+		"github.com/santhosh-tekuri/jsonschema", "github.com/chromedp"},
 	"cmd/stowaged": {"github.com/hashicorp/hcl", "github.com/zclconf/go-cty", "github.com/mitchellh/cli"},
 }
 

@@ -13,11 +13,12 @@ import (
 
 	"github.com/stowage-iac/stowage/state"
 	"github.com/stowage-iac/stowage/state/local"
+	"github.com/stowage-iac/stowage/test/schema"
 )
 
 // commands are those of the stories beside testscript's own.
 var commands = map[string]func(*testscript.TestScript, bool, []string){
-	"code": code, "spoil": spoil, "cutoff": cutoff, "running": running,
+	"code": code, "spoil": spoil, "cutoff": cutoff, "running": running, "documented": documented,
 }
 
 // code N COMMAND… runs a command and demands the exit code N. Its output is
@@ -102,4 +103,27 @@ func begin(ts *testscript.TestScript, file, address string) (*state.Locked, *sta
 
 func write(ts *testscript.TestScript, file string, content []byte) {
 	ts.Check(os.WriteFile(ts.MkAbs(file), content, 0o600))
+}
+
+// documented NAME [TYPE…] holds the last standard output against
+// docs/schema/NAME.schema.json: as one document, or the stream line by line,
+// which then has a record of each TYPE.
+func documented(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: documented NAME [TYPE…]")
+	}
+	s, err := schema.Open(args[0])
+	ts.Check(err)
+	out := []byte(ts.ReadFile("stdout"))
+	if args[0] != "stream" {
+		ts.Check(s.Check(out))
+		return
+	}
+	types, err := s.Lines(out)
+	ts.Check(err)
+	for _, want := range args[1:] {
+		if types[want] == 0 {
+			ts.Fatalf("the stream has no record of the type %s", want)
+		}
+	}
 }

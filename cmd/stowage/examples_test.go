@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -18,9 +19,10 @@ import (
 	"github.com/stowage-iac/stowage/providers"
 	"github.com/stowage-iac/stowage/providers/registry"
 	"github.com/stowage-iac/stowage/state"
+	"github.com/stowage-iac/stowage/test/schema"
 )
 
-var updatePlans = flag.Bool("update-plans", false, "write every example's plan.txt anew")
+var updatePlans = flag.Bool("update-plans", false, "write every example's plan.txt and plan.json anew")
 
 // volatile is what differs between machines in an example's plan: digests and
 // sizes of images that hold the machine's own busybox.
@@ -33,36 +35,67 @@ var volatile = []struct {
 	{regexp.MustCompile(`[0-9.]+ [kMG]B`), "… MB"},
 }
 
+// volatileJSON is the same in its JSON. What stands instead is still a plan to the schema.
+var volatileJSON = []struct {
+	pattern *regexp.Regexp
+	with    string
+}{
+	{regexp.MustCompile(`sha256:[0-9a-f]{12,64}`), "sha256:…"},
+	{regexp.MustCompile(`("(?:size|bytes|total_bytes)": )[0-9]+`), "${1}0"},
+}
+
 // TestExamples plans every directory of examples for hosts of 2 CPUs and 4 GiB
-// that are still bare, and compares with the committed plan.txt.
+// that are still bare, and compares with the committed plan.txt and plan.json.
 func TestExamples(t *testing.T) {
 	dirs, err := filepath.Glob("../../examples/*/main.stowage.hcl")
 	if err != nil || len(dirs) < 2 {
 		t.Fatalf("examples: %v, %v", dirs, err)
 	}
+	documented := schema.Load(t, "plan")
 	for _, file := range dirs {
 		dir := filepath.Dir(file)
 		t.Run(filepath.Base(dir), func(t *testing.T) {
-			got := planExample(t, dir)
-			golden := filepath.Join(dir, "plan.txt")
-			if *updatePlans {
-				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
+			plan := planExample(t, dir)
+			v := view.View{Width: 100, Schemas: registry.Schemas()}
+			var text, document bytes.Buffer
+			if err := errors.Join(v.Plan(&text, plan), v.PlanJSON(&document, plan)); err != nil {
 				t.Fatal(err)
 			}
-			if d := cmp.Diff(string(want), got); d != "" {
-				t.Errorf("%s differs (make examples writes it anew):\n%s", golden, d)
+			got, gotJSON := text.String(), document.String()
+			for _, v := range volatile {
+				got = v.pattern.ReplaceAllString(got, v.with)
+			}
+			for _, v := range volatileJSON {
+				gotJSON = v.pattern.ReplaceAllString(gotJSON, v.with)
+			}
+			committed(t, filepath.Join(dir, "plan.txt"), got)
+			committed(t, filepath.Join(dir, "plan.json"), gotJSON)
+			if err := documented.Check([]byte(gotJSON)); err != nil {
+				t.Error(err)
 			}
 		})
 	}
 }
 
-func planExample(t *testing.T, dir string) string {
+// committed compares a plan with the file beside its example, or writes it anew.
+func committed(t *testing.T, golden, got string) {
+	t.Helper()
+	if *updatePlans {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), got); d != "" {
+		t.Errorf("%s differs (make examples writes it anew):\n%s", golden, d)
+	}
+}
+
+func planExample(t *testing.T, dir string) *planner.Plan {
 	t.Helper()
 	config, diags := lang.Load(dir, lang.Options{Schemas: registry.Schemas(), Later: registry.Later()})
 	if diags.HasErrors() {
@@ -90,13 +123,5 @@ func planExample(t *testing.T, dir string) string {
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
-	var out bytes.Buffer
-	if err := (view.View{Width: 100, Schemas: registry.Schemas()}).Plan(&out, plan); err != nil {
-		t.Fatal(err)
-	}
-	text := out.String()
-	for _, v := range volatile {
-		text = v.pattern.ReplaceAllString(text, v.with)
-	}
-	return text
+	return plan
 }
