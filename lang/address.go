@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 )
 
@@ -29,22 +30,62 @@ func numberText(v cty.Value) string {
 	return f.Text('f', -1)
 }
 
+// SplitAddress splits the address of an instance into that of its block and its
+// key with the brackets: module.app["a"].pod.web and [0]. The key is "" where
+// there is none. It does not allocate.
+func SplitAddress(address string) (block, key string) {
+	if !strings.HasSuffix(address, "]") {
+		return address, ""
+	}
+	for i := 0; i < len(address); i++ {
+		if address[i] != '[' {
+			continue
+		}
+		end := keyEnd(address, i)
+		if end == len(address) {
+			return address[:i], address[i:]
+		}
+		i = end - 1
+	}
+	return address, ""
+}
+
+// keyEnd is the index after the key whose bracket opens at i: brackets and quotes
+// within a string do not count.
+func keyEnd(address string, i int) int {
+	quoted := false
+	for i++; i < len(address); i++ {
+		switch c := address[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case c == ']' && !quoted:
+			return i + 1
+		}
+	}
+	return len(address)
+}
+
 // BlockOf returns the block address of an instance address: pod.web of pod.web["a"].
 func BlockOf(address string) string {
-	if i := strings.IndexByte(address, '['); i >= 0 {
-		return address[:i]
-	}
-	return address
+	block, _ := SplitAddress(address)
+	return block
 }
 
 // KeyOf returns the key of an instance address: a number of pod.web[0], a string
 // of pod.web["a"], cty.NilVal of pod.web and of what is no address.
 func KeyOf(address string) cty.Value {
-	_, key, ok := strings.Cut(address, "[")
-	if !ok || !strings.HasSuffix(key, "]") {
+	_, key := SplitAddress(address)
+	return parseKey(key)
+}
+
+// parseKey reads a key with its brackets.
+func parseKey(key string) cty.Value {
+	if len(key) < 3 || key[0] != '[' || key[len(key)-1] != ']' {
 		return cty.NilVal
 	}
-	key = key[:len(key)-1]
+	key = key[1 : len(key)-1]
 	if n, err := strconv.ParseUint(key, 10, 63); err == nil {
 		return cty.NumberIntVal(int64(n))
 	}
@@ -56,6 +97,108 @@ func KeyOf(address string) cty.Value {
 		return cty.StringVal(s)
 	}
 	return cty.NilVal
+}
+
+// Address is a parsed address: of an instance (module.app["a"].pod.web[0]), of a
+// resource block (without the last key), or of a module (without Kind and Name).
+type Address struct {
+	Modules []ModuleStep // from the root on
+	Kind    string       // "" for a module
+	Name    string
+	Key     cty.Value // cty.NilVal: none
+}
+
+// ModuleStep is one module of an address.
+type ModuleStep struct {
+	Name string
+	Key  cty.Value // cty.NilVal: none
+}
+
+// String writes the address.
+func (a Address) String() string {
+	s := a.Module()
+	if a.Kind != "" {
+		s = within(s, InstanceAddress(a.Kind+"."+a.Name, a.Key))
+	}
+	return s
+}
+
+// Module is the address of the innermost module: module.app["a"]; "" for the root.
+func (a Address) Module() string {
+	s := ""
+	for _, m := range a.Modules {
+		s = within(s, InstanceAddress("module."+m.Name, m.Key))
+	}
+	return s
+}
+
+// ParseAddress reads an address as a user may write it. ok is false where it is none.
+func ParseAddress(s string) (a Address, ok bool) {
+	for rest, first := s, true; rest != ""; first = false {
+		if !first {
+			if a.Kind != "" || rest[0] != '.' {
+				return Address{}, false
+			}
+			rest = rest[1:]
+		}
+		kind, name, key, after, ok := addressStep(rest)
+		if !ok {
+			return Address{}, false
+		}
+		if rest = after; kind == "module" {
+			a.Modules = append(a.Modules, ModuleStep{name, key})
+		} else {
+			a.Kind, a.Name, a.Key = kind, name, key
+		}
+	}
+	return a, s != ""
+}
+
+// addressStep reads kind.name or kind.name[key] from the beginning of s.
+func addressStep(s string) (kind, name string, key cty.Value, rest string, ok bool) {
+	kind, rest, found := strings.Cut(s, ".")
+	if !found {
+		return
+	}
+	end := strings.IndexAny(rest, ".[")
+	if end < 0 {
+		end = len(rest)
+	}
+	name, rest = rest[:end], rest[end:]
+	if !hclsyntax.ValidIdentifier(kind) || !hclsyntax.ValidIdentifier(name) {
+		return
+	}
+	if strings.HasPrefix(rest, "[") {
+		n := keyEnd(rest, 0)
+		if key = parseKey(rest[:n]); key == cty.NilVal {
+			return
+		}
+		rest = rest[n:]
+	}
+	return kind, name, key, rest, true
+}
+
+// ModuleOf is the address of the module that an instance or a block is in:
+// module.app["a"] of module.app["a"].pod.web[0]; "" for the root. It does not allocate.
+func ModuleOf(address string) string {
+	at := 0
+	for strings.HasPrefix(address[at:], "module.") {
+		end := at + len("module.")
+		for end < len(address) && address[end] != '.' && address[end] != '[' {
+			end++
+		}
+		if end < len(address) && address[end] == '[' {
+			end = keyEnd(address, end)
+		}
+		if end >= len(address) {
+			return address
+		}
+		at = end + 1
+	}
+	if at == 0 {
+		return ""
+	}
+	return address[:at-1]
 }
 
 // quote writes s as a quoted string of the language.

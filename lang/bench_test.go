@@ -99,18 +99,18 @@ func evaluate(tb testing.TB, c *Config) int {
 	}
 	version := cty.UnknownVal(cty.String)
 	n := 0
-	for _, r := range e.Order() {
-		keys, diags := e.Expand(r)
+	for b := range e.Blocks() {
+		keys, diags := e.Expand(b)
 		if diags.HasErrors() {
 			tb.Fatal(diags)
 		}
 		for _, key := range keys {
-			inst, diags := e.Decode(r, key)
+			inst, diags := e.Decode(b, key)
 			if diags.HasErrors() {
 				tb.Fatal(diags)
 			}
 			v := inst.Config
-			if r.Kind == "config" {
+			if inst.Kind == "config" {
 				v = cty.ObjectVal(map[string]cty.Value{"files": v.GetAttr("files"), "version": version})
 			}
 			e.Set(inst.Address, v)
@@ -184,11 +184,12 @@ func TestMemoryOfManyInstances(t *testing.T) {
 	}
 	before := heap()
 	e, _ := NewEvaluator(c, Inputs{})
-	r := e.Order()[0]
-	keys, _ := e.Expand(r)
-	for _, key := range keys {
-		inst, _ := e.Decode(r, key)
-		e.Set(inst.Address, inst.Config)
+	for b := range e.Blocks() {
+		keys, _ := e.Expand(b)
+		for _, key := range keys {
+			inst, _ := e.Decode(b, key)
+			e.Set(inst.Address, inst.Config)
+		}
 	}
 	used := heap() - before
 	runtime.KeepAlive(e)

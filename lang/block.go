@@ -3,15 +3,18 @@ package lang
 import (
 	"strconv"
 	"sync"
-	"sync/atomic"
 
 	"github.com/zclconf/go-cty/cty"
 )
 
-// block is the present state of a resource block's instances.
-type block struct {
-	resource   *Resource
-	generation atomic.Uint64 // grows with every Set
+// Block is a resource block in one instance of its module, with the present state
+// of its own instances.
+type Block struct {
+	Resource *Resource
+
+	in      *moduleInstance
+	address string // module.app["a"].pod.web
+	number  uint64 // no two blocks of an evaluation have the same
 
 	mu        sync.RWMutex
 	open      bool        // Expand was called
@@ -26,15 +29,18 @@ type block struct {
 	failed    bool // Expand reported errors
 }
 
+// Address is the address of the block: pod.web, module.app["a"].pod.web.
+func (b *Block) Address() string { return b.address }
+
 // expanded reports whether the instances are known.
-func (b *block) expanded() bool {
+func (b *Block) expanded() bool {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	return b.open && !b.failed
 }
 
 // find returns the index of the instance with a known key.
-func (b *block) find(key cty.Value) (int, bool) {
+func (b *Block) find(key cty.Value) (int, bool) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	if !b.open {
@@ -42,9 +48,9 @@ func (b *block) find(key cty.Value) (int, bool) {
 	}
 	switch {
 	case key == cty.NilVal:
-		return 0, len(b.keys) == 1 && !b.resource.keyed()
+		return 0, len(b.keys) == 1 && !b.Resource.keyed()
 	case key.Type() == cty.Number:
-		if b.resource.count == nil {
+		if b.Resource.count == nil {
 			return 0, false
 		}
 		n, accuracy := key.AsBigFloat().Int64()
@@ -59,42 +65,42 @@ func (b *block) find(key cty.Value) (int, bool) {
 	return 0, false
 }
 
-func (b *block) address(i int) string {
+func (b *Block) addressOf(i int) string {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	if i >= len(b.addresses) {
-		return b.resource.address
+		return b.address
 	}
 	return b.addresses[i]
 }
 
 // get is the object of an instance; unknown when it was not Set.
-func (b *block) get(i int) cty.Value {
+func (b *Block) get(i int) cty.Value {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	return b.at(i)
 }
 
-func (b *block) at(i int) cty.Value {
+func (b *Block) at(i int) cty.Value {
 	if i >= len(b.vals) || b.vals[i] == cty.NilVal {
-		return cty.UnknownVal(b.resource.ty)
+		return cty.UnknownVal(b.Resource.ty)
 	}
 	return b.vals[i]
 }
 
 // collection is the tuple (count) or object (for_each) of all instances. It is
 // built once and shared until an instance is Set again.
-func (b *block) collection() cty.Value {
+func (b *Block) collection() cty.Value {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.open || b.failed {
 		return cty.DynamicVal
 	}
-	now := b.generation.Load()
+	now := b.in.e.generation[b.Resource.index].Load()
 	if b.all != cty.NilVal && b.allAt == now {
 		return b.all
 	}
-	if b.resource.count != nil {
+	if b.Resource.count != nil {
 		vals := make([]cty.Value, len(b.keys))
 		for i := range vals {
 			vals[i] = b.at(i)
@@ -112,16 +118,16 @@ func (b *block) collection() cty.Value {
 }
 
 // locate finds the instance of an address of this block; key is its part from the bracket on.
-func (b *block) locate(key string) (int, bool) {
+func (b *Block) locate(key string) (int, bool) {
 	switch {
 	case key == "":
-		return 0, len(b.keys) == 1 && !b.resource.keyed()
+		return 0, len(b.keys) == 1 && !b.Resource.keyed()
 	case len(key) < 3 || key[len(key)-1] != ']':
 		return 0, false
-	case b.resource.count != nil:
+	case b.Resource.count != nil:
 		n, err := strconv.Atoi(key[1 : len(key)-1])
 		return n, err == nil && n >= 0 && n < len(b.keys)
-	case b.resource.forEach != nil:
+	case b.Resource.forEach != nil:
 		k := KeyOf(key)
 		if k == cty.NilVal || k.Type() != cty.String {
 			return 0, false
@@ -136,7 +142,7 @@ func (b *block) locate(key string) (int, bool) {
 // later applied. v has the schema's ImpliedType (or is unknown or null). It
 // reports whether the address is an instance of an expanded block.
 func (e *Evaluator) Set(address string, v cty.Value) bool {
-	name, key := split(address)
+	name, key := SplitAddress(address)
 	b := e.byAddress(name)
 	if b == nil {
 		return false
@@ -147,14 +153,14 @@ func (e *Evaluator) Set(address string, v cty.Value) bool {
 	if ok {
 		b.vals[i] = v
 		b.all = cty.NilVal
-		b.generation.Add(1)
+		e.generation[b.Resource.index].Add(1)
 	}
 	return ok
 }
 
 // Get returns what was Set.
 func (e *Evaluator) Get(address string) (cty.Value, bool) {
-	name, key := split(address)
+	name, key := SplitAddress(address)
 	b := e.byAddress(name)
 	if b == nil {
 		return cty.NilVal, false
@@ -168,9 +174,9 @@ func (e *Evaluator) Get(address string) (cty.Value, bool) {
 	return b.vals[i], true
 }
 
-func (e *Evaluator) byAddress(name string) *block {
-	if r := e.config.byAddress[name]; r != nil {
-		return e.blocks[r.index]
+func (e *Evaluator) byAddress(name string) *Block {
+	if r := e.config.Root.resources[name]; r != nil {
+		return e.root.blocks[r.slot]
 	}
 	return nil
 }

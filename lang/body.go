@@ -111,8 +111,8 @@ type bodyOptions struct {
 
 // body compiles a body and checks it against its schema.
 func (l *loader) body(src *hclsyntax.Body, s *schema.Block, sh *shape, o bodyOptions) *body {
-	b := &body{shape: sh, in: o.in, header: o.header, slot: l.config.bodies, iterate: o.iterate}
-	l.config.bodies++
+	b := &body{shape: sh, in: o.in, header: o.header, slot: l.module.bodies, iterate: o.iterate}
+	l.module.bodies++
 	for _, name := range sortedAttrs(src) {
 		if o.top && slices.Contains(metaArguments, name) {
 			continue

@@ -14,8 +14,8 @@ import (
 // Decode evaluates the body of one instance. Called again after referents were
 // Set to applied values, it returns the configuration with these known. An error
 // in a part that all instances share is reported by the first of them.
-func (e *Evaluator) Decode(r *Resource, key cty.Value) (*Instance, hcl.Diagnostics) {
-	b := e.blocks[r.index]
+func (e *Evaluator) Decode(b *Block, key cty.Value) (*Instance, hcl.Diagnostics) {
+	r := b.Resource
 	inst := &Instance{
 		Kind: r.Kind, Name: r.Name, Key: key, Range: r.Range,
 		Lifecycle: r.Lifecycle, Timeouts: r.timeouts,
@@ -23,9 +23,9 @@ func (e *Evaluator) Decode(r *Resource, key cty.Value) (*Instance, hcl.Diagnosti
 	}
 	i, ok := b.find(key)
 	if !ok {
-		inst.Address = r.address
+		inst.Address = b.address
 		if key != cty.NilVal && key.IsKnown() {
-			inst.Address = InstanceAddress(r.address, key)
+			inst.Address = InstanceAddress(b.address, key)
 		}
 		return inst, hcl.Diagnostics{{
 			Severity: hcl.DiagError, Summary: "No such instance",
@@ -33,8 +33,8 @@ func (e *Evaluator) Decode(r *Resource, key cty.Value) (*Instance, hcl.Diagnosti
 			Subject: r.Range.Ptr(),
 		}}
 	}
-	inst.Address = b.address(i)
-	f := e.pooledFrame(r)
+	inst.Address = b.addressOf(i)
+	f := b.in.pooledFrame(r.forEach)
 	f.bind(b, i)
 	f.deps = append(f.deps, b.deps...)
 	v, diags := f.body(r.body, f.ctx)
@@ -50,11 +50,11 @@ func (e *Evaluator) Decode(r *Resource, key cty.Value) (*Instance, hcl.Diagnosti
 }
 
 // bind gives count and each their values.
-func (f *frame) bind(b *block, i int) {
+func (f *frame) bind(b *Block, i int) {
 	switch {
-	case b.resource.count != nil:
+	case b.Resource.count != nil:
 		f.index = b.keys[i]
-	case b.resource.forEach != nil:
+	case b.Resource.forEach != nil:
 		f.eachKey, f.eachVal = b.keys[i], b.each[i]
 	}
 }
@@ -81,7 +81,7 @@ func (f *frame) body(b *body, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics)
 		}
 		return a.object(b.shape.ty), diags
 	}
-	base, whole, deps := f.e.cached(b)
+	base, whole, deps := f.m.cached(b)
 	f.deps = append(f.deps, deps...)
 	if whole != cty.NilVal {
 		return whole, nil
@@ -92,17 +92,17 @@ func (f *frame) body(b *body, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics)
 }
 
 // cached returns the parts of the body that all instances share.
-func (e *Evaluator) cached(b *body) (base attrs, whole cty.Value, deps []dep) {
-	c := &e.bodies[b.slot]
+func (m *moduleInstance) cached(b *body) (base attrs, whole cty.Value, deps []dep) {
+	c := &m.bodies[b.slot]
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.valid && e.unchanged(b.reach, c.seen) {
+	if c.valid && m.e.unchanged(b.reach, c.seen) {
 		return c.base, c.whole, c.deps
 	}
-	c.seen = e.generations(b.reach, c.seen)
-	f := e.frame(nil)
+	c.seen = m.e.generations(b.reach, c.seen)
+	f := m.frame(nil)
 	a := b.shape.absent.clone()
-	e.report(f.fill(b, a, f.ctx, perConfig))
+	m.e.report(f.fill(b, a, f.ctx, perConfig))
 	if b.name != cty.NilVal {
 		a.set(b.label, b.name)
 	}

@@ -88,13 +88,13 @@ func reportOn(t *testing.T, files map[string][]byte, flags []VariableFlag) strin
 		return out.String()
 	}
 	var all hcl.Diagnostics
-	for _, r := range e.Order() {
-		keys, diags := e.Expand(r)
+	for b := range e.Blocks() {
+		keys, diags := e.Expand(b)
 		all = append(all, diags...)
 		for _, key := range keys {
-			inst, diags := e.Decode(r, key)
+			inst, diags := e.Decode(b, key)
 			all = append(all, diags...)
-			e.Set(inst.Address, planned(r.Kind, inst.Config, func(string) cty.Value { return cty.NilVal }))
+			e.Set(inst.Address, planned(inst.Kind, inst.Config, func(string) cty.Value { return cty.NilVal }))
 		}
 	}
 	for _, o := range c.Outputs {

@@ -34,14 +34,14 @@ func evaluateAll(t testing.TB, c *Config, known func(address, attr string) cty.V
 		t.Fatal(diags)
 	}
 	w := &world{e: e, instances: map[string]*Instance{}}
-	for _, r := range e.Order() {
-		w.order = append(w.order, r.Address())
-		keys, diags := e.Expand(r)
+	for b := range e.Blocks() {
+		w.order = append(w.order, b.Address())
+		keys, diags := e.Expand(b)
 		if diags.HasErrors() {
 			t.Fatal(diags)
 		}
 		for _, key := range keys {
-			inst, diags := e.Decode(r, key)
+			inst, diags := e.Decode(b, key)
 			if diags.HasErrors() {
 				t.Fatal(diags)
 			}
@@ -410,12 +410,12 @@ output "all" { value = local.all }
 		return cty.StringVal(attr + "@" + address)
 	}
 	// Instances of a block are applied at once, as by an executor.
-	for _, r := range w.e.Order() {
-		keys, _ := w.e.Expand(r)
+	for b := range w.e.Blocks() {
+		keys, _ := w.e.Expand(b)
 		var wg sync.WaitGroup
 		for _, key := range keys {
 			wg.Go(func() {
-				inst, diags := w.e.Decode(r, key)
+				inst, diags := w.e.Decode(b, key)
 				if diags.HasErrors() || !inst.Config.IsWhollyKnown() {
 					t.Errorf("%s: %s %v", inst.Address, text(t, inst.Config), diags)
 				}
@@ -495,16 +495,16 @@ func TestOrderIsIndependentOfFiles(t *testing.T) {
 			t.Fatal(diags)
 		}
 		w := evaluateAll(t, c, versions)
-		var b strings.Builder
-		fmt.Fprintln(&b, w.order)
-		for _, r := range w.e.Order() {
+		var out strings.Builder
+		fmt.Fprintln(&out, w.order)
+		for b := range w.e.Blocks() {
 			for _, address := range slices.Sorted(maps.Keys(w.instances)) {
-				if BlockOf(address) == r.Address() {
-					fmt.Fprintln(&b, address, w.instances[address].Deps, text(t, w.instances[address].Config))
+				if BlockOf(address) == b.Address() {
+					fmt.Fprintln(&out, address, w.instances[address].Deps, text(t, w.instances[address].Config))
 				}
 			}
 		}
-		return b.String()
+		return out.String()
 	}
 	want := run(map[string][]byte{"main.stowage.hcl": []byte(strings.Join(blocks, "\n"))})
 	if !strings.HasPrefix(want, "[config.a config.b config.z secret.s pod.a]") {
@@ -519,30 +519,6 @@ func TestOrderIsIndependentOfFiles(t *testing.T) {
 		}
 		if got := run(files); got != want {
 			rt.Error(cmp.Diff(want, got))
-		}
-	})
-}
-
-// TestAddresses goes from keys to addresses and back.
-func TestAddresses(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		key := rapid.OneOf(
-			rapid.Just(cty.NilVal),
-			rapid.Map(rapid.Int64Range(0, 1<<40), cty.NumberIntVal),
-			rapid.Map(rapid.String(), cty.StringVal),
-			rapid.Map(rapid.SampledFrom([]string{"${x}", "$${x}", "%{if}", `"`, `\`, "a]b", "\n", "$", "$${"}), cty.StringVal),
-		).Draw(rt, "key")
-		address := InstanceAddress("pod.web", key)
-		if BlockOf(address) != "pod.web" {
-			rt.Error(address)
-		}
-		got := KeyOf(address)
-		if key == cty.NilVal || got == cty.NilVal {
-			if key != cty.NilVal || got != cty.NilVal {
-				rt.Errorf("%s: %#v, want %#v", address, got, key)
-			}
-		} else if !got.RawEquals(key) {
-			rt.Errorf("%s: %#v, want %#v", address, got, key)
 		}
 	})
 }

@@ -1,8 +1,8 @@
 package lang
 
 import (
+	"iter"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -17,19 +17,19 @@ import (
 //
 // Decode, Set, Get and Output may be called concurrently; Expand of a block must
 // come before Decode and Set of its instances, and all that a block refers to
-// must have been Set before (any order that respects Order does). What was not
+// must have been Set before (any order that respects that of Blocks does). What was not
 // Set yet is unknown to its referrers.
 type Evaluator struct {
 	config    *Config
 	functions map[string]function.Function
 	files     *functions.Files
-	variables []cty.Value // by Variable.index
-	blocks    []*block    // by Resource.index
-	locals    []*localCache
-	bodies    []bodyCache // by body.slot
-	commons   []commonCache
-	cwd       func() string
-	checking  bool // Validate: nothing is known
+	root      *moduleInstance
+	// generations count by Resource.index how often an instance of the block was Set,
+	// in whatever instance of its module.
+	generation []atomic.Uint64
+	numbers    atomic.Uint64 // of blocks
+	cwd        func() string
+	checking   bool // Validate: nothing is known
 
 	pendingMu  sync.Mutex
 	pending    hcl.Diagnostics
@@ -38,12 +38,8 @@ type Evaluator struct {
 
 func newEvaluator(c *Config) *Evaluator {
 	e := &Evaluator{
-		config:    c,
-		variables: make([]cty.Value, len(c.variables)),
-		blocks:    make([]*block, len(c.Resources)),
-		locals:    make([]*localCache, len(c.locals)),
-		bodies:    make([]bodyCache, c.bodies),
-		commons:   make([]commonCache, c.commons),
+		config:     c,
+		generation: make([]atomic.Uint64, len(c.Resources)),
 		cwd: sync.OnceValue(func() string {
 			dir, _ := os.Getwd()
 			return dir
@@ -51,12 +47,7 @@ func newEvaluator(c *Config) *Evaluator {
 	}
 	e.files = functions.NewFiles(c.Dir, c.snapshot)
 	e.functions = functions.New(functions.Options{Files: e.files, Sensitive: sensitiveMark("sensitive")})
-	for i, r := range c.Resources {
-		e.blocks[i] = &block{resource: r}
-	}
-	for i := range e.locals {
-		e.locals[i] = &localCache{}
-	}
+	e.root = e.newInstance(c.Root, "")
 	return e
 }
 
@@ -68,15 +59,25 @@ func (e *Evaluator) workingDir() string {
 	return e.cwd()
 }
 
-// Order lists the resource blocks so that each comes after all that it refers
-// to; otherwise sorted by address. It does not depend on the order of files.
-func (e *Evaluator) Order() []*Resource { return e.config.order }
+// Blocks goes through the resource blocks of all instances of modules so that each
+// comes after all that it refers to; otherwise sorted by address. The order does
+// not depend on that of files. How many instances a module has is found out on
+// the way: what its count or for_each refers to must have been Set by then.
+func (e *Evaluator) Blocks() iter.Seq[*Block] {
+	return func(yield func(*Block) bool) {
+		for _, r := range e.config.order {
+			if !yield(e.root.blocks[r.slot]) {
+				return
+			}
+		}
+	}
+}
 
-// Variables returns the final values of the variables, sensitive ones marked.
+// Variables returns the final values of the root's variables, sensitive ones marked.
 func (e *Evaluator) Variables() map[string]cty.Value {
-	all := make(map[string]cty.Value, len(e.variables))
-	for i, v := range e.config.variables {
-		all[v.Name] = e.variables[i]
+	all := make(map[string]cty.Value, len(e.root.variables))
+	for i, v := range e.config.Root.variables {
+		all[v.Name] = e.root.variables[i].value
 	}
 	return all
 }
@@ -89,34 +90,6 @@ func (e *Evaluator) Sources() map[string][]byte {
 		all[name] = src
 	}
 	return all
-}
-
-// localCache is the value of a local value, as long as nothing that it refers to is Set anew.
-type localCache struct {
-	mu    sync.Mutex
-	valid bool
-	seen  []uint64 // generations of the blocks that it reaches
-	value cty.Value
-	deps  []dep
-}
-
-func (e *Evaluator) local(l *Local) (cty.Value, []dep) {
-	c := e.locals[l.index]
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	reach := l.expr.reach
-	if c.valid && e.unchanged(reach, c.seen) {
-		return c.value, c.deps
-	}
-	c.seen = e.generations(reach, c.seen)
-	f := e.frame(nil)
-	v, diags := l.expr.Value(f.ctx)
-	e.report(f.explain(l.expr.Expression, diags))
-	if diags.HasErrors() {
-		v = cty.DynamicVal
-	}
-	c.value, c.deps, c.valid = v, shared(f.deps), true
-	return c.value, c.deps
 }
 
 // report keeps the diagnostics of a shared result until the next caller takes
@@ -148,14 +121,14 @@ func (e *Evaluator) reported() hcl.Diagnostics {
 func (e *Evaluator) generations(blocks []*Resource, seen []uint64) []uint64 {
 	seen = seen[:0]
 	for _, r := range blocks {
-		seen = append(seen, e.blocks[r.index].generation.Load())
+		seen = append(seen, e.generation[r.index].Load())
 	}
 	return seen
 }
 
 func (e *Evaluator) unchanged(blocks []*Resource, seen []uint64) bool {
 	for i, r := range blocks {
-		if e.blocks[r.index].generation.Load() != seen[i] {
+		if e.generation[r.index].Load() != seen[i] {
 			return false
 		}
 	}
@@ -180,7 +153,7 @@ func (e *Evaluator) Output(name string) (cty.Value, []string, hcl.Diagnostics) {
 }
 
 func (e *Evaluator) output(o *Output) (cty.Value, []string, hcl.Diagnostics) {
-	f := e.frame(nil)
+	f := e.root.frame(nil)
 	v, diags := o.value.Value(f.ctx)
 	diags = tidy(append(f.explain(o.value.Expression, diags), e.reported()...))
 	for _, d := range o.dependsOn {
@@ -206,9 +179,9 @@ func (e *Evaluator) output(o *Output) (cty.Value, []string, hcl.Diagnostics) {
 func (f *frame) dependOn(d dependency) hcl.Diagnostics {
 	if d.key == cty.NilVal {
 		if d.resource.keyed() {
-			f.depend(d.resource, allOf)
+			f.depend(f.m.blocks[d.resource.slot], allOf)
 		} else {
-			f.depend(d.resource, 0)
+			f.depend(f.m.blocks[d.resource.slot], 0)
 		}
 		return nil
 	}
@@ -216,12 +189,4 @@ func (f *frame) dependOn(d dependency) hcl.Diagnostics {
 		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "No such instance", Detail: why, Subject: d.rng.Ptr()}}
 	}
 	return nil
-}
-
-// split parses an instance address without allocating.
-func split(address string) (block, key string) {
-	if i := strings.IndexByte(address, '['); i >= 0 {
-		return address[:i], address[i:]
-	}
-	return address, ""
 }

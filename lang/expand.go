@@ -10,15 +10,15 @@ import (
 // Expand evaluates count or for_each, once per block, and returns the keys of
 // the instances: one cty.NilVal without them; numbers; or strings, sorted.
 // Later calls return the same slice.
-func (e *Evaluator) Expand(r *Resource) ([]cty.Value, hcl.Diagnostics) {
-	b := e.blocks[r.index]
+func (e *Evaluator) Expand(b *Block) ([]cty.Value, hcl.Diagnostics) {
+	r := b.Resource
 	b.mu.RLock()
 	open, keys := b.open, b.keys
 	b.mu.RUnlock()
 	if open {
 		return keys, nil
 	}
-	f := e.frame(r)
+	f := b.in.frame(nil)
 	x := expansion{frame: f, resource: r}
 	switch {
 	case r.count != nil:
@@ -32,7 +32,7 @@ func (e *Evaluator) Expand(r *Resource) ([]cty.Value, hcl.Diagnostics) {
 
 	addresses := make([]string, len(x.keys))
 	for i, key := range x.keys {
-		addresses[i] = InstanceAddress(r.address, key)
+		addresses[i] = InstanceAddress(b.address, key)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -65,7 +65,7 @@ func (f *frame) usesSecrets(e hclsyntax.Expression) bool {
 		f.deps = f.deps[:n]
 	case *instanceRef:
 		n := len(f.deps)
-		found = IsSensitive(f.e.blocks[r.resource.index].collection())
+		found = IsSensitive(f.m.blocks[r.resource.slot].collection())
 		f.deps = f.deps[:n]
 	case *hclsyntax.FunctionCallExpr:
 		found = r.Name == "sensitive"

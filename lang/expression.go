@@ -18,10 +18,28 @@ type expression struct {
 	hclsyntax.Expression
 	level  level
 	blocks []*Resource // that it refers to itself
-	locals []*Local
-	reach  []*Resource // blocks that it refers to itself or through locals; set by the end of Load
+	named  []*named
+	reach  []*Resource // blocks that it refers to itself or through named values; set by the end of Load
 	weak   bool        // of an argument with weak references: no dependency
 }
+
+// named is a value that has a name and no instances: what refers to it reaches what
+// its own expression reaches.
+type named struct {
+	name  string // local.size
+	exprs []*expression
+	reach []*Resource
+	state visit
+}
+
+// visit is how far a walk of named values has come with one.
+type visit uint8
+
+const (
+	unseen visit = iota
+	open
+	closed
+)
 
 // scope is what an expression may refer to.
 type scope struct {

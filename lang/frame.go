@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -14,9 +15,10 @@ import (
 // References find it through the evaluation context, which holds nothing else,
 // so that making one costs the same whatever the configuration's size.
 type frame struct {
-	e        *Evaluator
-	owner    *Resource // whose instance is evaluated, or nil
-	index    cty.Value // count.index
+	m        *moduleInstance
+	e        *Evaluator  // of m
+	forEach  *expression // of the block whose instance is evaluated, or nil
+	index    cty.Value   // count.index
 	eachKey  cty.Value
 	eachVal  cty.Value
 	deps     []dep
@@ -26,8 +28,8 @@ type frame struct {
 
 // dep is a dependency on one instance of a block, or on all of them.
 type dep struct {
-	resource *Resource
-	index    int // allOf for the block as a whole
+	block *Block
+	index int // allOf for the block as a whole
 }
 
 const allOf = -1
@@ -49,37 +51,37 @@ var (
 	anyString = cty.UnknownVal(cty.String)
 )
 
-func (e *Evaluator) frame(owner *Resource) *frame {
+func (m *moduleInstance) frame(forEach *expression) *frame {
 	f := &frame{}
 	f.ctx = &hcl.EvalContext{
 		Variables: map[string]cty.Value{frameName: cty.CapsuleVal(frameType, f)},
 	}
-	f.reset(e, owner)
+	f.reset(m, forEach)
 	return f
 }
 
-func (f *frame) reset(e *Evaluator, owner *Resource) {
-	f.e, f.owner = e, owner
+func (f *frame) reset(m *moduleInstance, forEach *expression) {
+	f.m, f.e, f.forEach = m, m.e, forEach
 	f.index, f.eachKey, f.eachVal = anyNumber, anyString, cty.DynamicVal
 	f.deps, f.iterated = f.deps[:0], nil
-	f.ctx.Functions = e.functions
+	f.ctx.Functions = m.e.functions
 }
 
 // frames are those of instances that were decoded without diagnostics, which
 // could refer to them.
 var frames sync.Pool
 
-func (e *Evaluator) pooledFrame(owner *Resource) *frame {
+func (m *moduleInstance) pooledFrame(forEach *expression) *frame {
 	f, ok := frames.Get().(*frame)
 	if !ok {
-		return e.frame(owner)
+		return m.frame(forEach)
 	}
-	f.reset(e, owner)
+	f.reset(m, forEach)
 	return f
 }
 
 func (f *frame) release() {
-	f.e, f.owner = nil, nil
+	f.m, f.e, f.forEach = nil, nil, nil
 	frames.Put(f)
 }
 
@@ -94,7 +96,7 @@ func frameOf(ctx *hcl.EvalContext) *frame {
 func (f *frame) target(r *ref) cty.Value {
 	switch r.target {
 	case toVariable:
-		return f.e.variables[r.variable.index]
+		return f.variable(r.variable)
 	case toLocal:
 		return f.local(r.local)
 	case toCountIndex:
@@ -106,7 +108,7 @@ func (f *frame) target(r *ref) cty.Value {
 	case toContextName:
 		return cty.StringVal(f.e.config.Context)
 	case toModulePath:
-		return cty.StringVal(f.e.config.Dir)
+		return cty.StringVal(f.m.module.Dir)
 	case toWorkingDir:
 		return cty.StringVal(f.e.workingDir())
 	case toResource:
@@ -121,43 +123,46 @@ func (f *frame) resource(r *Resource, key cty.Value) cty.Value {
 		v, _ := f.instance(r, key)
 		return v
 	}
-	b := f.e.blocks[r.index]
+	b := f.m.blocks[r.slot]
 	if r.keyed() {
-		f.depend(r, allOf)
+		f.depend(b, allOf)
 		return b.collection()
 	}
-	f.depend(r, 0)
+	f.depend(b, 0)
 	return b.get(0)
 }
 
 // instance is the object of the instance with a known key. why says why there is none.
 func (f *frame) instance(r *Resource, key cty.Value) (v cty.Value, why string) {
-	b := f.e.blocks[r.index]
+	b := f.m.blocks[r.slot]
 	i, ok := b.find(key)
 	if ok {
-		f.depend(r, i)
+		f.depend(b, i)
 		return b.get(i), ""
 	}
 	if !b.expanded() {
-		f.depend(r, allOf)
+		f.depend(b, allOf)
 		return cty.UnknownVal(r.ty), ""
 	}
 	return cty.DynamicVal, b.noInstance(key)
 }
 
-func (f *frame) depend(r *Resource, index int) {
-	d := dep{r, index}
+func (f *frame) depend(b *Block, index int) {
+	d := dep{b, index}
 	if n := len(f.deps); n > 0 && f.deps[n-1] == d {
 		return
 	}
 	f.deps = append(f.deps, d)
 }
 
-func (f *frame) dependAll(r *Resource) { f.depend(r, allOf) }
+func (f *frame) dependAll(r *Resource) { f.depend(f.m.blocks[r.slot], allOf) }
+
+// variable is the value of a variable of the module.
+func (f *frame) variable(v *Variable) cty.Value { return f.m.variables[v.index].value }
 
 // local is the value of a local value, and makes its dependencies those of f.
 func (f *frame) local(local *Local) cty.Value {
-	v, deps := f.e.local(local)
+	v, deps := f.m.local(local)
 	f.deps = append(f.deps, deps...)
 	return v
 }
@@ -171,11 +176,10 @@ func (f *frame) addresses() []string {
 	deps := compact(f.deps)
 	out := make([]string, 0, len(deps))
 	for _, d := range deps {
-		b := f.e.blocks[d.resource.index]
 		if d.index == allOf {
-			out = append(out, d.resource.address)
+			out = append(out, d.block.address)
 		} else {
-			out = append(out, b.address(d.index))
+			out = append(out, d.block.addressOf(d.index))
 		}
 	}
 	slices.Sort(out)
@@ -188,14 +192,14 @@ func compact(deps []dep) []dep {
 		return deps
 	}
 	slices.SortFunc(deps, func(a, b dep) int {
-		if a.resource != b.resource {
-			return a.resource.index - b.resource.index
+		if a.block != b.block {
+			return cmp.Compare(a.block.number, b.block.number)
 		}
 		return a.index - b.index
 	})
 	kept := deps[:0]
 	for _, d := range deps {
-		if n := len(kept); n > 0 && kept[n-1].resource == d.resource && (kept[n-1].index == allOf || kept[n-1] == d) {
+		if n := len(kept); n > 0 && kept[n-1].block == d.block && (kept[n-1].index == allOf || kept[n-1] == d) {
 			continue
 		}
 		kept = append(kept, d)
@@ -214,12 +218,12 @@ func shared(deps []dep) []dep {
 		return nil
 	}
 	deps = compact(deps)
-	counts := map[*Resource]int{}
+	counts := map[*Block]int{}
 	for _, d := range deps {
-		counts[d.resource]++
+		counts[d.block]++
 	}
 	for i := range deps {
-		if counts[deps[i].resource] > maxSharedDeps {
+		if counts[deps[i].block] > maxSharedDeps {
 			deps[i].index = allOf
 		}
 	}
@@ -227,8 +231,8 @@ func shared(deps []dep) []dep {
 }
 
 // noInstance says why there is no instance with the key, and which there are.
-func (b *block) noInstance(key cty.Value) string {
-	r := b.resource
+func (b *Block) noInstance(key cty.Value) string {
+	r := b.Resource
 	n := len(b.keys)
 	switch {
 	case n == 0:

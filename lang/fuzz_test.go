@@ -68,16 +68,16 @@ func evaluateAnything(t interface{ Fatal(...any) }, src []byte) {
 	if diags.HasErrors() {
 		return
 	}
-	for _, r := range e.Order() {
-		keys, diags := e.Expand(r)
+	for b := range e.Blocks() {
+		keys, diags := e.Expand(b)
 		render(diags)
 		for _, key := range keys[:min(len(keys), 20)] {
-			inst, diags := e.Decode(r, key)
+			inst, diags := e.Decode(b, key)
 			render(diags)
-			if got, want := inst.Config.Type(), r.Schema.ImpliedType(); !got.Equals(want) {
+			if got, want := inst.Config.Type(), b.Resource.Schema.ImpliedType(); !got.Equals(want) {
 				t.Fatal(inst.Address, "has another type than its schema")
 			}
-			e.Set(inst.Address, planned(r.Kind, inst.Config, func(string) cty.Value { return cty.NilVal }))
+			e.Set(inst.Address, planned(inst.Kind, inst.Config, func(string) cty.Value { return cty.NilVal }))
 		}
 	}
 	for _, o := range c.Outputs {

@@ -10,18 +10,18 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// finish computes what every expression reaches through local values, finds
+// finish computes what every expression reaches through named values, finds
 // cycles, and fixes the order of evaluation.
 func (l *loader) finish() {
-	if l.localCycles() {
+	names := l.named()
+	if l.namedCycles(names) {
 		return
 	}
-	reach := map[*Local][]*Resource{}
-	for _, local := range l.config.locals {
-		localReach(local, reach)
+	for _, n := range names {
+		n.reaches()
 	}
 	for _, x := range l.exprs {
-		x.reach = through(x, reach)
+		x.reach = x.reaches()
 	}
 	for _, r := range l.config.Resources {
 		all := map[*Resource]bool{}
@@ -39,6 +39,17 @@ func (l *loader) finish() {
 		}
 	}
 	l.order()
+}
+
+// named lists all named values, in an order that does not depend on the files.
+func (l *loader) named() []*named {
+	var all []*named
+	for _, m := range l.config.modules {
+		for _, local := range m.locals {
+			all = append(all, &local.named)
+		}
+	}
+	return all
 }
 
 func sortedResources(set map[*Resource]bool) []*Resource {
@@ -85,71 +96,92 @@ func (b *body) reachAll() {
 	}
 }
 
-func localReach(local *Local, known map[*Local][]*Resource) []*Resource {
-	if r, ok := known[local]; ok {
-		return r
+// reaches fills reach, of what it refers to first.
+func (n *named) reaches() []*Resource {
+	if n.reach == nil {
+		set := map[*Resource]bool{}
+		for _, x := range n.exprs {
+			for _, r := range x.reaches() {
+				set[r] = true
+			}
+		}
+		n.reach = sortedResources(set)
 	}
-	r := through(local.expr, known)
-	known[local] = r
-	return r
+	return n.reach
 }
 
-func through(x *expression, known map[*Local][]*Resource) []*Resource {
-	if len(x.locals) == 0 {
+// reaches are the blocks that x refers to, itself or through named values.
+func (x *expression) reaches() []*Resource {
+	if len(x.named) == 0 {
 		return x.blocks
 	}
 	set := map[*Resource]bool{}
 	for _, r := range x.blocks {
 		set[r] = true
 	}
-	for _, local := range x.locals {
-		for _, r := range localReach(local, known) {
+	for _, n := range x.named {
+		for _, r := range n.reaches() {
 			set[r] = true
 		}
 	}
 	return sortedResources(set)
 }
 
-// localCycles reports local values that are defined by themselves.
-func (l *loader) localCycles() bool {
-	const (
-		unseen = iota
-		open
-		closed
-	)
-	state := make([]int, len(l.config.locals))
-	var path []*Local
+// namedCycles reports named values that are defined by themselves.
+func (l *loader) namedCycles(all []*named) bool {
+	var path []*named
 	found := false
-	var visit func(*Local)
-	visit = func(local *Local) {
-		state[local.index] = open
-		path = append(path, local)
-		next := slices.Clone(local.expr.locals)
-		slices.SortFunc(next, func(a, b *Local) int { return a.index - b.index })
-		for _, to := range next {
-			switch state[to.index] {
+	var walk func(*named)
+	walk = func(n *named) {
+		n.state = open
+		path = append(path, n)
+		for _, to := range n.refers() {
+			switch to.state {
 			case unseen:
-				visit(to)
+				walk(to)
 			case open:
 				found = true
 				cycle := path[slices.Index(path, to):]
 				var steps []cycleStep
 				for i, from := range cycle {
-					target := cycle[(i+1)%len(cycle)]
-					steps = append(steps, cycleStep{"local." + from.Name, rangeOfLocal(from.expr.Expression, target)})
+					steps = append(steps, cycleStep{from.name, from.rangeOf(cycle[(i+1)%len(cycle)])})
 				}
 				l.cycle(steps)
 			}
 		}
 		path = path[:len(path)-1]
-		state[local.index] = closed
+		n.state = closed
 	}
-	for _, local := range l.config.locals {
-		if state[local.index] == unseen {
-			visit(local)
+	for _, n := range all {
+		if n.state == unseen {
+			walk(n)
 		}
 	}
 	return found
+}
+
+// refers lists what n refers to itself, by name.
+func (n *named) refers() []*named {
+	var all []*named
+	for _, x := range n.exprs {
+		for _, to := range x.named {
+			if !slices.Contains(all, to) {
+				all = append(all, to)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b *named) int { return strings.Compare(a.name, b.name) })
+	return all
+}
+
+// rangeOf is where n refers to another named value.
+func (n *named) rangeOf(to *named) hcl.Range {
+	for _, x := range n.exprs {
+		if slices.Contains(x.named, to) {
+			return rangeOfNamed(x.Expression, to)
+		}
+	}
+	return n.exprs[0].Range()
 }
 
 // cycleStep is one member of a cycle and where it refers to the next one.
@@ -284,29 +316,34 @@ func (r *Resource) stepsTo(to *Resource) []cycleStep {
 		}
 	}
 	for _, x := range r.expressions() {
-		if !slices.Contains(x.reach, to) {
-			continue
-		}
-		steps := []cycleStep{{name: r.address}}
-		for {
-			i := slices.IndexFunc(x.locals, func(local *Local) bool { return slices.Contains(local.expr.reach, to) })
-			local := x.locals[i]
-			steps[len(steps)-1].at = rangeOfLocal(x.Expression, local)
-			steps = append(steps, cycleStep{name: "local." + local.Name})
-			x = local.expr
-			if slices.Contains(x.blocks, to) {
-				steps[len(steps)-1].at = rangeOfResource(x.Expression, to)
-				return steps
-			}
+		if slices.Contains(x.reach, to) {
+			return stepsThrough(cycleStep{name: r.address}, x, to)
 		}
 	}
 	return []cycleStep{{r.address, r.Range}}
 }
 
-func rangeOfLocal(e hclsyntax.Expression, to *Local) hcl.Range {
+// stepsThrough are the steps from first, whose expression x is, through named values to a block.
+func stepsThrough(first cycleStep, x *expression, to *Resource) []cycleStep {
+	steps := []cycleStep{first}
+	for {
+		last := &steps[len(steps)-1]
+		if slices.Contains(x.blocks, to) {
+			last.at = rangeOfResource(x.Expression, to)
+			return steps
+		}
+		i := slices.IndexFunc(x.named, func(n *named) bool { return slices.Contains(n.reach, to) })
+		n := x.named[i]
+		last.at = rangeOfNamed(x.Expression, n)
+		steps = append(steps, cycleStep{name: n.name})
+		x = n.exprs[slices.IndexFunc(n.exprs, func(x *expression) bool { return slices.Contains(x.reach, to) })]
+	}
+}
+
+func rangeOfNamed(e hclsyntax.Expression, to *named) hcl.Range {
 	return rangeOf(e, func(e hclsyntax.Expression) bool {
 		r, ok := e.(*ref)
-		return ok && r.local == to
+		return ok && r.local != nil && &r.local.named == to
 	})
 }
 

@@ -27,12 +27,12 @@ type common struct {
 // Value implements hclsyntax.Expression.
 func (c *common) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	f := frameOf(ctx)
-	s := &f.e.commons[c.slot]
+	s := &f.m.commons[c.slot]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.valid || !f.e.unchanged(c.x.reach, s.seen) {
 		s.seen = f.e.generations(c.x.reach, s.seen)
-		own := f.e.frame(nil)
+		own := f.m.frame(nil)
 		s.value, s.diags = c.Expression.Value(own.ctx)
 		s.diags = own.explain(c.Expression, s.diags)
 		s.deps, s.valid = shared(own.deps), true
@@ -59,8 +59,8 @@ func (x *compiler) hoist(e hclsyntax.Expression) hclsyntax.Expression {
 			sub := &expression{Expression: e}
 			collect(e, sub)
 			x.exprs = append(x.exprs, sub)
-			x.config.commons++
-			return &common{Expression: e, slot: x.config.commons - 1, x: sub}
+			x.module.commons++
+			return &common{Expression: e, slot: x.module.commons - 1, x: sub}
 		}
 	}
 	mapChildren(e, x.hoist)
@@ -96,8 +96,8 @@ const anonymous = "*"
 func collect(e hclsyntax.Expression, into *expression) {
 	switch r := e.(type) {
 	case *ref:
-		if r.local != nil && !slices.Contains(into.locals, r.local) {
-			into.locals = append(into.locals, r.local)
+		if r.local != nil && !slices.Contains(into.named, &r.local.named) {
+			into.named = append(into.named, &r.local.named)
 		}
 		if r.resource != nil && !slices.Contains(into.blocks, r.resource) {
 			into.blocks = append(into.blocks, r.resource)

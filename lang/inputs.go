@@ -214,16 +214,16 @@ type Inputs struct {
 func NewEvaluator(c *Config, in Inputs) (*Evaluator, hcl.Diagnostics) {
 	e := newEvaluator(c)
 	var diags hcl.Diagnostics
-	for _, v := range c.variables {
+	for _, v := range c.Root.variables {
 		value, more := v.value(in.Variables)
 		diags = append(diags, more...)
 		if v.Sensitive {
 			value = value.WithMarks(Sensitive)
 		}
-		e.variables[v.index] = value
+		e.root.variables[v.index].value = value
 	}
 	if !diags.HasErrors() {
-		for _, v := range c.variables {
+		for _, v := range c.Root.variables {
 			diags = append(diags, e.validateVariable(v)...)
 		}
 	}
@@ -268,7 +268,7 @@ func (v *Variable) value(inputs map[string]Input) (cty.Value, hcl.Diagnostics) {
 func (e *Evaluator) validateVariable(v *Variable) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, check := range v.validations {
-		f := e.frame(nil)
+		f := e.root.frame(nil)
 		result, more := check.condition.Value(f.ctx)
 		if more.HasErrors() {
 			diags = append(diags, f.explain(check.condition.Expression, more)...)
@@ -308,7 +308,7 @@ func (e *Evaluator) validationMessage(v *Variable, check *validation, f *frame) 
 func (c *Config) Validate() hcl.Diagnostics {
 	e := newEvaluator(c)
 	e.checking = true
-	for _, v := range c.variables {
+	for _, v := range c.Root.variables {
 		value := cty.UnknownVal(v.Type)
 		if !v.Nullable {
 			value = value.RefineNotNull()
@@ -316,17 +316,17 @@ func (c *Config) Validate() hcl.Diagnostics {
 		if v.Sensitive {
 			value = value.WithMarks(Sensitive)
 		}
-		e.variables[v.index] = value
+		e.root.variables[v.index].value = value
 	}
 	var diags hcl.Diagnostics
-	for _, v := range c.variables {
+	for _, v := range c.Root.variables {
 		diags = append(diags, e.validateVariable(v)...)
 	}
-	for _, local := range c.locals {
-		e.local(local)
+	for _, local := range c.Root.locals {
+		e.root.local(local)
 	}
 	for _, r := range c.order {
-		diags = append(diags, e.check(r)...)
+		diags = append(diags, e.check(e.root.blocks[r.slot])...)
 	}
 	for _, o := range c.Outputs {
 		_, _, more := e.output(o)
@@ -336,8 +336,9 @@ func (c *Config) Validate() hcl.Diagnostics {
 }
 
 // check evaluates a block's body with what is known without any instance.
-func (e *Evaluator) check(r *Resource) hcl.Diagnostics {
-	f := e.frame(r)
+func (e *Evaluator) check(b *Block) hcl.Diagnostics {
+	r := b.Resource
+	f := b.in.frame(r.forEach)
 	x := expansion{frame: f, resource: r}
 	switch {
 	case r.count != nil:

@@ -14,10 +14,10 @@
 //	cfg, diags := lang.Load(dir, opts)                 // files, static checks
 //	vars, diags := cfg.ReadVariables(sources)          // -var, files, environment
 //	ev, diags := lang.NewEvaluator(cfg, lang.Inputs{Variables: vars})
-//	for _, r := range ev.Order() {
-//		keys, diags := ev.Expand(r)
+//	for b := range ev.Blocks() {
+//		keys, diags := ev.Expand(b)
 //		for _, key := range keys {
-//			inst, diags := ev.Decode(r, key)
+//			inst, diags := ev.Decode(b, key)
 //			ev.Set(inst.Address, planned)              // what referrers see
 //		}
 //	}
@@ -67,11 +67,13 @@ type Config struct {
 	Dir     string // as given to Load; relative paths in the configuration are relative to it
 	Context string // the value of context.name
 
-	Settings  Settings
+	Settings Settings
+	// Root is the module of Dir; Variables, Locals and Outputs are its.
+	Root      *Module
 	Variables map[string]*Variable
 	Locals    map[string]*Local
-	Resources []*Resource // sorted by address
 	Outputs   []*Output   // sorted by name
+	Resources []*Resource // of all modules, sorted by address
 
 	// Files are the parsed files by the names that ranges use, for snippets. Never nil.
 	Files map[string]*hcl.File
@@ -125,7 +127,8 @@ type Local struct {
 	local
 }
 
-// Resource is a resource block: one or many instances.
+// Resource is a resource block of a module. In each instance of the module it is a
+// Block of its own.
 type Resource struct {
 	Kind      string
 	Name      string
@@ -136,8 +139,12 @@ type Resource struct {
 	resource
 }
 
-// Address is the address of the block: pod.web.
-func (r *Resource) Address() string { return r.address }
+// Address is the address of the block without keys of modules: pod.web,
+// module.app.pod.web.
+func (r *Resource) Address() string { return within(r.module.Path, r.address) }
+
+// Module is the module that the block is written in.
+func (r *Resource) Module() *Module { return r.module }
 
 // Output is an output block.
 type Output struct {

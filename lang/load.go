@@ -32,21 +32,23 @@ func Load(dir string, opts Options) (*Config, hcl.Diagnostics) {
 	l := &loader{
 		opts:      opts,
 		functions: Functions(),
-		resources: map[string]*Resource{},
 		shapes:    map[*schema.Block]*shape{},
+		module:    newModule("", dir),
 		config: &Config{
-			Dir:       dir,
-			Context:   opts.Context,
-			Variables: map[string]*Variable{},
-			Locals:    map[string]*Local{},
-			Files:     map[string]*hcl.File{},
-			Sources:   map[string][]byte{},
+			Dir:     dir,
+			Context: opts.Context,
+			Files:   map[string]*hcl.File{},
+			Sources: map[string][]byte{},
 		},
 	}
-	l.config.snapshot = opts.Files
+	c := l.config
+	c.snapshot = opts.Files
+	c.Root, c.Variables, c.Locals = l.module, l.module.Variables, l.module.Locals
+	c.modules = []*Module{l.module}
 	files := l.parseAll(l.read())
 	if !l.diags.HasErrors() {
 		l.declare(files)
+		l.flatten()
 		l.define()
 		l.finish()
 	}
@@ -56,13 +58,9 @@ func Load(dir string, opts Options) (*Config, hcl.Diagnostics) {
 
 // loaded is what a Config holds for its evaluators.
 type loaded struct {
-	snapshot  map[string][]byte // Options.Files
-	order     []*Resource
-	variables []*Variable // by index
-	locals    []*Local    // by index
-	byAddress map[string]*Resource
-	bodies    int // number of cache slots for bodies
-	commons   int // … for common parts of expressions
+	snapshot map[string][]byte // Options.Files
+	modules  []*Module         // each after its parent
+	order    []*Resource
 }
 
 // loader is the state of one Load.
@@ -71,10 +69,9 @@ type loader struct {
 	config    *Config
 	diags     hcl.Diagnostics
 	functions map[string]function.Function
-	resources map[string]*Resource // by address
+	module    *Module // that is being declared or defined
 	shapes    map[*schema.Block]*shape
 	exprs     []*expression // all compiled ones that need their reach
-	stowage   *hclsyntax.Block
 }
 
 func (l *loader) add(diags hcl.Diagnostics) { l.diags = append(l.diags, diags...) }
@@ -212,21 +209,19 @@ func (l *loader) declare(files []*hcl.File) {
 			l.declareBlock(b)
 		}
 	}
+	l.module.number()
+}
+
+// flatten lists the blocks of all modules.
+func (l *loader) flatten() {
 	c := l.config
-	c.byAddress = l.resources
-	for _, address := range keysOf(l.resources) {
-		r := l.resources[address]
-		r.index = len(c.Resources)
-		c.Resources = append(c.Resources, r)
+	c.Outputs = c.Root.Outputs
+	for _, m := range c.modules {
+		c.Resources = append(c.Resources, m.Resources...)
 	}
-	slices.SortFunc(c.Outputs, func(a, b *Output) int { return strings.Compare(a.Name, b.Name) })
-	for _, name := range keysOf(c.Variables) {
-		c.Variables[name].index = len(c.variables)
-		c.variables = append(c.variables, c.Variables[name])
-	}
-	for _, name := range keysOf(c.Locals) {
-		c.Locals[name].index = len(c.locals)
-		c.locals = append(c.locals, c.Locals[name])
+	slices.SortFunc(c.Resources, func(a, b *Resource) int { return strings.Compare(a.Address(), b.Address()) })
+	for i, r := range c.Resources {
+		r.index = i
 	}
 }
 
@@ -236,11 +231,11 @@ func (l *loader) declareBlock(b *hclsyntax.Block) {
 		if !l.labels(b) {
 			return
 		}
-		if l.stowage != nil {
-			l.duplicate("stowage block", b.DefRange(), l.stowage.DefRange())
+		if l.module.stowage != nil {
+			l.duplicate("stowage block", b.DefRange(), l.module.stowage.DefRange())
 			return
 		}
-		l.stowage = b
+		l.module.stowage = b
 	case "variable":
 		l.declareVariable(b)
 	case "locals":
@@ -299,16 +294,17 @@ func (l *loader) duplicate(what string, rng, first hcl.Range) {
 // define compiles everything that was declared.
 func (l *loader) define() {
 	l.defineSettings()
-	for _, v := range l.config.variables {
+	for _, v := range l.module.variables {
 		l.defineVariable(v)
 	}
-	for _, local := range l.config.locals {
+	for _, local := range l.module.locals {
 		local.expr = l.tracked(local.syntax, scope{in: "locals"})
+		local.named = named{name: "local." + local.Name, exprs: []*expression{local.expr}}
 	}
-	for _, r := range l.config.Resources {
+	for _, r := range l.module.Resources {
 		l.defineResource(r)
 	}
-	for _, o := range l.config.Outputs {
+	for _, o := range l.module.Outputs {
 		l.defineOutput(o)
 	}
 }
@@ -329,7 +325,7 @@ func (l *loader) declareLocals(b *hclsyntax.Block) {
 	}
 	for _, name := range keysOf(b.Body.Attributes) {
 		a := b.Body.Attributes[name]
-		if first := l.config.Locals[name]; first != nil {
+		if first := l.module.Locals[name]; first != nil {
 			second, firstRange := a.NameRange, first.Range
 			if before(second, firstRange) {
 				second, firstRange = firstRange, second
@@ -337,7 +333,7 @@ func (l *loader) declareLocals(b *hclsyntax.Block) {
 			l.duplicate("local value "+name, second, firstRange)
 			continue
 		}
-		l.config.Locals[name] = &Local{Name: name, Range: a.NameRange, local: local{syntax: a.Expr}}
+		l.module.Locals[name] = &Local{Name: name, Range: a.NameRange, local: local{syntax: a.Expr}}
 	}
 }
 
@@ -345,6 +341,7 @@ type local struct {
 	index  int
 	syntax hclsyntax.Expression
 	expr   *expression
+	named  named
 }
 
 // tidy removes repeated diagnostics and sorts them by place.

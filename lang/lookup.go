@@ -21,12 +21,12 @@ func (l *loader) findResource(t hcl.Traversal, rng hcl.Range, kind string) *Reso
 		l.errorf("Incomplete reference", rng, "%s needs the name of a %s block: %s.NAME.", kind, kind, kind)
 		return nil
 	}
-	res := l.resources[kind+"."+name]
+	res := l.module.resources[kind+"."+name]
 	if res != nil {
 		return res
 	}
 	var same, others []string
-	for address, other := range l.resources {
+	for address, other := range l.module.resources {
 		if other.Kind == kind {
 			same = append(same, other.Name)
 		} else if other.Name == name {
@@ -61,10 +61,10 @@ func (l *loader) unknownRoot(t hcl.Traversal, rng hcl.Range, root string) {
 	}
 	if len(t) == 1 {
 		switch {
-		case l.config.Variables[root] != nil:
+		case l.module.Variables[root] != nil:
 			l.errorf("Unknown name", rng, "There is nothing named %q here. Did you mean var.%s?", root, root)
 			return
-		case l.config.Locals[root] != nil:
+		case l.module.Locals[root] != nil:
 			l.errorf("Unknown name", rng, "There is nothing named %q here. Did you mean local.%s?", root, root)
 			return
 		}

@@ -14,13 +14,13 @@ func (l *loader) declareOutput(b *hclsyntax.Block) {
 	if !l.labels(b, "name") {
 		return
 	}
-	for _, o := range l.config.Outputs {
+	for _, o := range l.module.Outputs {
 		if o.Name == b.Labels[0] {
 			l.duplicate("output "+o.Name, b.DefRange(), o.Range)
 			return
 		}
 	}
-	l.config.Outputs = append(l.config.Outputs, &Output{Name: b.Labels[0], Range: b.DefRange(), output: output{block: b}})
+	l.module.Outputs = append(l.module.Outputs, &Output{Name: b.Labels[0], Range: b.DefRange(), output: output{block: b}})
 }
 
 func (l *loader) defineOutput(o *Output) {

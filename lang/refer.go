@@ -20,12 +20,12 @@ import (
 
 // meant is what an expression of a reference argument stands for.
 type meant struct {
-	resource *Resource // nil: value
-	index    int       // allOf: the block as a whole
-	unknown  bool      // which instance is not known yet, or its block was not expanded yet
-	key      cty.Value // with unknown: the instance's key, when that is known
-	value    cty.Value // a plain value: a string, null or unknown
-	marks    cty.ValueMarks
+	block   *Block    // nil: value
+	index   int       // allOf: the block as a whole
+	unknown bool      // which instance is not known yet, or its block was not expanded yet
+	key     cty.Value // with unknown: the instance's key, when that is known
+	value   cty.Value // a plain value: a string, null or unknown
+	marks   cty.ValueMarks
 }
 
 // reference evaluates an argument that refers to a block.
@@ -81,7 +81,7 @@ func (f *frame) oneReference(b *body, a *argument, e hclsyntax.Expression, ctx *
 	if diags.HasErrors() {
 		return cty.DynamicVal, diags
 	}
-	if m.resource == nil {
+	if m.block == nil {
 		v, _ := m.value.Unmark()
 		switch {
 		case v.IsNull():
@@ -93,37 +93,39 @@ func (f *frame) oneReference(b *body, a *argument, e hclsyntax.Expression, ctx *
 		}
 		return fail("Reference expected", f.referenceWanted(b, a, v))
 	}
-	if !contains(want.Kinds, m.resource.Kind) {
+	if !contains(want.Kinds, m.block.Resource.Kind) {
 		return fail("Wrong kind of block", fmt.Sprintf("The argument %s of %s refers to %s, and not to %s.",
-			a.name, b.in, blockWords(want.Kinds), m.resource.address))
+			a.name, b.in, blockWords(want.Kinds), m.block.address))
 	}
 	if m.index == allOf && !want.Weak && !m.unknown {
-		example := m.resource.address + "[0]"
-		if m.resource.forEach != nil {
-			example = m.resource.address + `["KEY"]`
+		r := m.block.Resource
+		example := r.address + "[0]"
+		if r.forEach != nil {
+			example = r.address + `["KEY"]`
 		}
 		return fail("Which instance is meant?", fmt.Sprintf("%s has %s: the argument %s of %s refers to one instance, such as %s.",
-			m.resource.address, m.resource.repetition(), a.name, b.in, example))
+			r.address, r.repetition(), a.name, b.in, example))
 	}
 	return f.referenceTo(m, want).WithMarks(m.marks), diags
 }
 
 // referenceTo is the value of a reference argument.
 func (f *frame) referenceTo(m meant, want *schema.Ref) cty.Value {
-	b := f.e.blocks[m.resource.index]
-	object, address := cty.UnknownVal(m.resource.ty), cty.UnknownVal(cty.String)
+	b := m.block
+	ty := b.Resource.ty
+	object, address := cty.UnknownVal(ty), cty.UnknownVal(cty.String)
 	switch {
 	case m.unknown && want.Weak && m.key != cty.NilVal:
-		address = cty.StringVal(InstanceAddress(m.resource.address, m.key))
+		address = cty.StringVal(InstanceAddress(b.address, m.key))
 	case m.unknown:
 	case m.index == allOf:
-		address = cty.StringVal(m.resource.address)
+		address = cty.StringVal(b.address)
 	default:
-		object, address = b.get(m.index), cty.StringVal(b.address(m.index))
+		object, address = b.get(m.index), cty.StringVal(b.addressOf(m.index))
 	}
 	attr := func(name string) cty.Value {
 		switch {
-		case !m.resource.ty.HasAttribute(name):
+		case !ty.HasAttribute(name):
 			return cty.StringVal("")
 		case object.IsNull() || !object.IsKnown():
 			return cty.UnknownVal(cty.String)
@@ -203,7 +205,7 @@ func (f *frame) follow(e hclsyntax.Expression, ctx *hcl.EvalContext) (meant, hcl
 			return meant{value: cty.DynamicVal.WithMarks(marks)}, diags
 		}
 		m, more := f.follow(branch, ctx)
-		if m.resource != nil {
+		if m.block != nil {
 			m.marks = marks
 		}
 		return m, append(diags, more...)
@@ -245,30 +247,30 @@ func (f *frame) followRef(r *ref) (m meant, ok bool, diags hcl.Diagnostics) {
 	case toLocal:
 		m, ok = f.selectSteps(r, f.ctx, nil)
 	case toEachValue:
-		if f.owner != nil && f.owner.forEach != nil && f.eachKey.IsKnown() {
-			m, ok = f.selected(f.owner.forEach.Expression, f.eachKey, f.ctx, r.rest...)
+		if f.forEach != nil && f.eachKey.IsKnown() {
+			m, ok = f.selected(f.forEach.Expression, f.eachKey, f.ctx, r.rest...)
 		}
 	}
 	return m, ok, nil
 }
 
 func (f *frame) meanInstance(r *Resource, key cty.Value, rng hcl.Range) (meant, hcl.Diagnostics) {
+	b := f.m.blocks[r.slot]
 	if key == cty.NilVal {
 		if r.keyed() {
-			f.dependAll(r)
-			return meant{resource: r, index: allOf}, nil
+			f.depend(b, allOf)
+			return meant{block: b, index: allOf}, nil
 		}
-		f.depend(r, 0)
-		return meant{resource: r}, nil
+		f.depend(b, 0)
+		return meant{block: b}, nil
 	}
-	b := f.e.blocks[r.index]
 	if i, ok := b.find(key); ok {
-		f.depend(r, i)
-		return meant{resource: r, index: i}, nil
+		f.depend(b, i)
+		return meant{block: b, index: i}, nil
 	}
 	if !b.expanded() {
-		f.dependAll(r)
-		return meant{resource: r, index: allOf, unknown: true, key: key}, nil
+		f.depend(b, allOf)
+		return meant{block: b, index: allOf, unknown: true, key: key}, nil
 	}
 	return meant{}, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "No such instance", Detail: b.noInstance(key), Subject: rng.Ptr()}}
 }
@@ -286,7 +288,7 @@ func (f *frame) followInstance(x *instanceRef, ctx *hcl.EvalContext) (meant, hcl
 	}
 	key, err := convert.Convert(key, want)
 	if err != nil || !key.IsKnown() {
-		return meant{resource: x.resource, index: allOf, unknown: true, marks: marks}, diags
+		return meant{block: f.m.blocks[x.resource.slot], index: allOf, unknown: true, marks: marks}, diags
 	}
 	m, more := f.meanInstance(x.resource, key, x.Range())
 	m.marks = marks
@@ -320,7 +322,7 @@ func (f *frame) selectSteps(e hclsyntax.Expression, ctx *hcl.EvalContext, steps 
 	}
 	if len(steps) == 0 {
 		m, diags := f.follow(e, ctx)
-		return m, m.resource != nil && !diags.HasErrors()
+		return m, m.block != nil && !diags.HasErrors()
 	}
 	var key cty.Value
 	switch s := steps[0].(type) {
@@ -348,7 +350,7 @@ func (f *frame) selected(e hclsyntax.Expression, key cty.Value, ctx *hcl.EvalCon
 			return f.selectSteps(x.local.expr.Expression, f.ctx, all)
 		case x.target == toResource && x.key == cty.NilVal && x.resource.keyed() && len(x.rest) == 0 && len(steps) == 0:
 			m, diags := f.meanInstance(x.resource, key, x.SrcRange)
-			return m, m.resource != nil && !diags.HasErrors()
+			return m, m.block != nil && !diags.HasErrors()
 		}
 	case *hclsyntax.ObjectConsExpr:
 		for i := len(x.Items) - 1; i >= 0; i-- {

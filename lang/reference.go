@@ -157,9 +157,9 @@ func (x *compiler) toVariable(r *ref) {
 		x.errorf("Incomplete reference", r.SrcRange, "var needs the name of a variable: var.NAME.")
 		return
 	}
-	r.variable = x.config.Variables[name]
+	r.variable = x.module.Variables[name]
 	if r.variable == nil {
-		hint := suggestWith("var.", name, keysOf(x.config.Variables))
+		hint := suggestWith("var.", name, keysOf(x.module.Variables))
 		if hint == "" {
 			hint = fmt.Sprintf(" Declare it: variable %q {}.", name)
 		}
@@ -175,9 +175,9 @@ func (x *compiler) toLocal(r *ref) {
 		x.errorf("Incomplete reference", r.SrcRange, "local needs the name of a local value: local.NAME.")
 		return
 	}
-	r.local = x.config.Locals[name]
+	r.local = x.module.Locals[name]
 	if r.local == nil {
-		hint := suggestWith("local.", name, keysOf(x.config.Locals))
+		hint := suggestWith("local.", name, keysOf(x.module.Locals))
 		if hint == "" {
 			hint = " Define it in a locals block."
 		}
@@ -185,8 +185,8 @@ func (x *compiler) toLocal(r *ref) {
 		return
 	}
 	r.target, r.rest = toLocal, r.Traversal[2:]
-	if !slices.Contains(x.out.locals, r.local) {
-		x.out.locals = append(x.out.locals, r.local)
+	if !slices.Contains(x.out.named, &r.local.named) {
+		x.out.named = append(x.out.named, &r.local.named)
 	}
 }
 
@@ -295,7 +295,7 @@ func (x *compiler) instanceIndex(e *hclsyntax.IndexExpr, s *hclsyntax.ScopeTrave
 		return nil
 	}
 	name, _ := step(s.Traversal, 1)
-	res := x.resources[root+"."+name]
+	res := x.module.resources[root+"."+name]
 	if res == nil || !res.keyed() {
 		return nil
 	}

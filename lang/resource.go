@@ -12,8 +12,10 @@ import (
 )
 
 type resource struct {
-	address   string
-	index     int // in Config.Resources
+	module    *Module
+	address   string // within its module: pod.web
+	index     int    // in Config.Resources
+	slot      int    // in Module.Resources
 	block     *hclsyntax.Block
 	ty        cty.Type // of an instance's object
 	count     *expression
@@ -45,10 +47,11 @@ func (l *loader) declareResource(b *hclsyntax.Block, s *schema.Block) {
 		return
 	}
 	r := &Resource{Kind: b.Type, Name: b.Labels[0], Schema: s, Range: b.DefRange()}
+	r.module = l.module
 	r.address = r.Kind + "." + r.Name
 	r.block = b
 	r.ty = l.shape(s, "").ty
-	if first := l.resources[r.address]; first != nil {
+	if first := l.module.resources[r.address]; first != nil {
 		l.duplicate(fmt.Sprintf("block %s %q", r.Kind, r.Name), b.DefRange(), first.Range)
 		return
 	}
@@ -62,7 +65,7 @@ func (l *loader) declareResource(b *hclsyntax.Block, s *schema.Block) {
 		l.errorf("Both count and for_each", b.Body.Attributes["for_each"].NameRange, "%s has count and for_each: use one of them.", r.address)
 		r.count = nil
 	}
-	l.resources[r.address] = r
+	l.module.resources[r.address] = r
 }
 
 var metaArguments = []string{"count", "for_each", "depends_on"}

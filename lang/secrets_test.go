@@ -91,11 +91,11 @@ output "o" { value = `+expr+` }
 			diags = c.Validate()
 			e, more := NewEvaluator(c, Inputs{})
 			diags = append(diags, more...)
-			for _, r := range e.Order() {
-				keys, more := e.Expand(r)
+			for b := range e.Blocks() {
+				keys, more := e.Expand(b)
 				diags = append(diags, more...)
 				for _, key := range keys {
-					inst, more := e.Decode(r, key)
+					inst, more := e.Decode(b, key)
 					diags = append(diags, more...)
 					e.Set(inst.Address, inst.Config)
 				}

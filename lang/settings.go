@@ -14,7 +14,7 @@ import (
 var laterBackends = []string{"cluster", "etcd", "http", "postgres", "s3"}
 
 func (l *loader) defineSettings() {
-	b := l.stowage
+	b := l.module.stowage
 	if b == nil {
 		return
 	}
@@ -80,8 +80,8 @@ func (l *loader) settingText(a *hclsyntax.Attribute, in string) (string, bool) {
 	if len(l.diags) > before {
 		return "", false
 	}
-	e := &Evaluator{config: l.config, functions: l.functions}
-	f := e.frame(nil)
+	m := &moduleInstance{module: l.module, e: &Evaluator{config: l.config, functions: l.functions}}
+	f := m.frame(nil)
 	v, diags := x.Value(f.ctx)
 	l.add(f.explain(x.Expression, diags))
 	if diags.HasErrors() {

@@ -27,11 +27,11 @@ func (l *loader) declareVariable(b *hclsyntax.Block) {
 		return
 	}
 	name := b.Labels[0]
-	if first := l.config.Variables[name]; first != nil {
+	if first := l.module.Variables[name]; first != nil {
 		l.duplicate("variable "+name, b.DefRange(), first.Range)
 		return
 	}
-	l.config.Variables[name] = &Variable{
+	l.module.Variables[name] = &Variable{
 		Name: name, Range: b.DefRange(), Type: cty.DynamicPseudoType, Nullable: true,
 		variable: variable{block: b, constraint: cty.DynamicPseudoType},
 	}

@@ -146,13 +146,13 @@ func (x *executor) evaluator() hcl.Diagnostics {
 			return diags
 		}
 		x.ev = ev
-		for _, r := range ev.Order() {
-			keys, diags := ev.Expand(r)
+		for b := range ev.Blocks() {
+			keys, diags := ev.Expand(b)
 			if diags.HasErrors() {
 				return diags
 			}
 			for _, key := range keys {
-				address := lang.InstanceAddress(r.Address(), key)
+				address := lang.InstanceAddress(b.Address(), key)
 				if v, ok := x.value(address); ok {
 					ev.Set(address, v)
 				}
@@ -160,9 +160,9 @@ func (x *executor) evaluator() hcl.Diagnostics {
 		}
 	}
 	if x.ev != nil {
-		x.sources = make(map[string]*lang.Resource, len(x.ev.Order()))
-		for _, r := range x.ev.Order() {
-			x.sources[r.Address()] = r
+		x.sources = map[string]*lang.Block{}
+		for b := range x.ev.Blocks() {
+			x.sources[b.Address()] = b
 		}
 	}
 	return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -135,12 +134,12 @@ func (x *executor) planned(k *kindInfo, c *Change, prior cty.Value) (cty.Value, 
 		return c.After, nil
 	}
 	block, _ := splitAddress(c.Address)
-	r := x.sources[block]
-	key, found := x.key(r, c.Address)
+	b := x.sources[block]
+	key, found := x.key(b, c.Address)
 	if !found {
 		return cty.NilVal, hcl.Diagnostics{x.problem(c, "Configuration changed since the plan", fmt.Sprintf("%s is not in the configuration that was given for the apply.", c.Address))}
 	}
-	inst, diags := x.ev.Decode(r, key)
+	inst, diags := x.ev.Decode(b, key)
 	if diags.HasErrors() {
 		return cty.NilVal, diags
 	}
@@ -174,20 +173,20 @@ func orIt(path string) string {
 }
 
 // key finds the instance's key in its block.
-func (x *executor) key(r *lang.Resource, address string) (cty.Value, bool) {
-	if r == nil {
+func (x *executor) key(b *lang.Block, address string) (cty.Value, bool) {
+	if b == nil {
 		return cty.NilVal, false
 	}
-	keys, diags := x.ev.Expand(r)
+	keys, diags := x.ev.Expand(b)
 	if diags.HasErrors() {
 		return cty.NilVal, false
 	}
 	_, text := splitAddress(address)
-	if n, ok := number(text); ok && n < len(keys) && keys[n] != cty.NilVal && lang.InstanceAddress(r.Address(), keys[n]) == address {
+	if n, ok := number(text); ok && n < len(keys) && keys[n] != cty.NilVal && lang.InstanceAddress(b.Address(), keys[n]) == address {
 		return keys[n], true
 	}
 	for _, key := range keys {
-		if lang.InstanceAddress(r.Address(), key) == address {
+		if lang.InstanceAddress(b.Address(), key) == address {
 			return key, true
 		}
 	}
@@ -234,17 +233,21 @@ func (x *executor) consistent(k *kindInfo, c *Change, planned, result cty.Value)
 // located adds the block to diagnostics that have no place.
 func (x *executor) located(c *Change, diags hcl.Diagnostics) hcl.Diagnostics {
 	block, _ := splitAddress(c.Address)
+	var r *lang.Resource
+	if b := x.sources[block]; b != nil {
+		r = b.Resource
+	}
 	out := make(hcl.Diagnostics, 0, len(diags))
 	for _, d := range diags {
-		out = append(out, located(d, x.sources[block], x.subject(c.Address)))
+		out = append(out, located(d, r, x.subject(c.Address)))
 	}
 	return out
 }
 
 func (x *executor) subject(address string) *hcl.Range {
 	block, _ := splitAddress(address)
-	if r := x.sources[block]; r != nil {
-		return r.Range.Ptr()
+	if b := x.sources[block]; b != nil {
+		return b.Resource.Range.Ptr()
 	}
 	return nil
 }
@@ -326,7 +329,7 @@ func (x *executor) referents(c *Change) []*Change {
 			continue
 		}
 		for _, other := range x.plan.Changes {
-			if strings.HasPrefix(other.Address, dep+"[") {
+			if lang.BlockOf(other.Address) == dep {
 				out = append(out, other)
 			}
 		}

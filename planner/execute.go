@@ -24,8 +24,8 @@ type executor struct {
 	plan      *Plan
 	kinds     map[string]*kindInfo
 	changes   map[string]*Change
-	ev        *lang.Evaluator           // nil when nothing is left to evaluate
-	sources   map[string]*lang.Resource // by block
+	ev        *lang.Evaluator        // nil when nothing is left to evaluate
+	sources   map[string]*lang.Block // by address
 	clusterID string
 	hashKey   []byte
 	outputs   map[string]cty.Value

@@ -214,7 +214,7 @@ func (m *maker) report(subject *hcl.Range, diags hcl.Diagnostics, err error, add
 	var r *lang.Resource
 	block, _ := splitAddress(address)
 	if b := m.blocks[block]; b != nil {
-		r = b.resource
+		r = b.block.Resource
 	}
 	for _, d := range diags {
 		m.diags = append(m.diags, located(d, r, subject))

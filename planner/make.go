@@ -2,6 +2,7 @@ package planner
 
 import (
 	"context"
+	"slices"
 	"sort"
 
 	"github.com/hashicorp/hcl/v2"
@@ -68,7 +69,7 @@ type maker struct {
 
 // blockPlan is a block of the configuration with its instances.
 type blockPlan struct {
-	resource  *lang.Resource
+	block     *lang.Block
 	keys      []cty.Value
 	instances []*Change
 	failed    bool
@@ -126,23 +127,23 @@ func (m *maker) evaluate(ctx context.Context) bool {
 		return false
 	}
 	m.ev, m.plan.ev = ev, ev
-	for _, r := range ev.Order() {
+	for b := range ev.Blocks() {
 		if err := ctx.Err(); err != nil {
 			m.failed = true
 			m.diags = append(m.diags, errorf(nil, "Planning was cancelled", "It was ended before the plan was complete. Nothing was changed."))
 			return false
 		}
-		m.block(r)
+		m.block(b)
 	}
 	return true
 }
 
-func (m *maker) block(r *lang.Resource) {
-	b := &blockPlan{resource: r}
-	m.blocks[r.Address()] = b
-	m.ranges[r.Address()] = r.Range.Ptr()
-	k := m.kinds[r.Kind]
-	keys, diags := m.ev.Expand(r)
+func (m *maker) block(in *lang.Block) {
+	b := &blockPlan{block: in}
+	m.blocks[in.Address()] = b
+	m.ranges[in.Address()] = in.Resource.Range.Ptr()
+	k := m.kinds[in.Resource.Kind]
+	keys, diags := m.ev.Expand(in)
 	m.diags = append(m.diags, diags...)
 	if diags.HasErrors() || k == nil {
 		b.failed, m.failed = true, true
@@ -151,7 +152,7 @@ func (m *maker) block(r *lang.Resource) {
 	b.keys = keys
 	b.instances = make([]*Change, 0, len(keys))
 	for _, key := range keys {
-		inst, diags := m.ev.Decode(r, key)
+		inst, diags := m.ev.Decode(in, key)
 		m.diags = append(m.diags, diags...)
 		var c *Change
 		if !diags.HasErrors() && inst != nil {
@@ -159,7 +160,7 @@ func (m *maker) block(r *lang.Resource) {
 		}
 		if c == nil {
 			b.failed, m.failed = true, true
-			address := lang.InstanceAddress(r.Address(), key)
+			address := lang.InstanceAddress(in.Address(), key)
 			m.changes[address] = nil
 			m.ev.Set(address, cty.UnknownVal(k.codec.ty))
 			continue
@@ -201,7 +202,7 @@ func sortByAddress(changes []*Change) {
 		n, numeric := number(key)
 		byBlock[block] = append(byBlock[block], keyed{c, block, key, n, numeric})
 	}
-	sort.Strings(blocks)
+	slices.SortFunc(blocks, lang.CompareAddresses)
 	at := 0
 	for _, block := range blocks {
 		list := byBlock[block]

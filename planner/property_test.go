@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/planner"
 	"github.com/stowage-iac/stowage/state"
 )
@@ -138,7 +139,7 @@ func TestDestroyReversesCreate(t *testing.T) {
 		for user, list := range deps {
 			for _, dep := range list {
 				for other := range deps {
-					if (other == dep || strings.HasPrefix(other, dep+"[")) && at[other] < at[user] {
+					if (other == dep || lang.BlockOf(other) == dep) && at[other] < at[user] {
 						r.Fatalf("%s was deleted before %s, which used it: %v", other, user, l.world.log)
 					}
 				}

@@ -151,17 +151,17 @@ func (r *refresher) declaredNodes(byName map[string]*target, declared map[string
 		r.diags = append(r.diags, diags...)
 		return false
 	}
-	for _, res := range ev.Order() {
-		k := r.kinds[res.Kind]
+	for b := range ev.Blocks() {
+		k := r.kinds[b.Resource.Kind]
 		if k == nil || k.carrier == nil {
 			continue
 		}
-		keys, diags := ev.Expand(res)
+		keys, diags := ev.Expand(b)
 		if diags.HasErrors() {
 			continue // Make says so
 		}
 		for _, key := range keys {
-			inst, diags := ev.Decode(res, key)
+			inst, diags := ev.Decode(b, key)
 			if diags.HasErrors() || inst == nil {
 				continue
 			}

@@ -112,7 +112,7 @@ func (m *maker) orphans() {
 		return
 	}
 	for _, o := range m.in.World.Cluster.Objects {
-		address := string(o.Kind) + "." + o.Name
+		address := providers.AddressOf(string(o.Kind), o.Name)
 		k := m.kinds[string(o.Kind)]
 		if _, known := m.changes[address]; known || k == nil || o.Owner != m.in.State.Lineage || m.recorded(address) != nil {
 			continue

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stowage-iac/stowage/image"
+	"github.com/stowage-iac/stowage/lang"
 )
 
 // transfers finds the image content that nodes lack.
@@ -20,7 +21,7 @@ func (m *maker) transfers(ctx context.Context) {
 	t.measure(ctx)
 	sort.SliceStable(m.plan.Transfers, func(i, j int) bool {
 		a, b := &m.plan.Transfers[i], &m.plan.Transfers[j]
-		if c := compareAddresses(a.Image, b.Image); c != 0 {
+		if c := lang.CompareAddresses(a.Image, b.Image); c != 0 {
 			return c < 0
 		}
 		if a.Ref != b.Ref {

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/stowage-iac/stowage/lang"
 )
 
 // Str is a known string attribute of an object, "" when null. Marks are ignored.
@@ -135,11 +137,30 @@ func Version(key []byte, contents map[string][]byte) string {
 	return hex.EncodeToString(mac.Sum(nil))[:12]
 }
 
-// ObjectName is an address without its kind: pod.web["a"] becomes web["a"].
+// ObjectName is an address without its kind: pod.web["a"] becomes web["a"], and
+// module.app[0].pod.web becomes module.app[0].web. Instances of one kind with
+// different addresses have different names.
 func ObjectName(address string) string {
-	_, name, ok := strings.Cut(address, ".")
-	if !ok {
+	module := lang.ModuleOf(address)
+	_, name, ok := strings.Cut(address[modulePrefix(module):], ".")
+	switch {
+	case !ok:
 		return address
+	case module == "":
+		return name
 	}
-	return name
+	return module + "." + name
+}
+
+// AddressOf is the address of the instance of a kind whose object has the name.
+func AddressOf(kind, name string) string {
+	at := modulePrefix(lang.ModuleOf(name))
+	return name[:at] + kind + "." + name[at:]
+}
+
+func modulePrefix(module string) int {
+	if module == "" {
+		return 0
+	}
+	return len(module) + 1
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stowage-iac/stowage/api"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/view"
+	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/planner"
 	"github.com/stowage-iac/stowage/state"
 )
@@ -38,7 +39,7 @@ func Addresses(s *state.State) []string {
 	for a := range s.Instances {
 		out = append(out, a)
 	}
-	slices.SortFunc(out, view.CompareAddresses)
+	slices.SortFunc(out, lang.CompareAddresses)
 	return out
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/lang/schema"
 	"github.com/stowage-iac/stowage/planner"
 	"github.com/stowage-iac/stowage/providers"
@@ -56,11 +57,11 @@ func (p *printer) change(c *planner.Change) {
 
 // header is how the configuration opens the block: pod "web".
 func header(kind, address string) string {
-	_, name, _ := strings.Cut(address, ".")
-	if i := strings.IndexByte(name, '['); i >= 0 {
-		name = name[:i]
+	a, ok := lang.ParseAddress(address)
+	if !ok {
+		return kind
 	}
-	return kind + " " + quote(name)
+	return kind + " " + quote(a.Name)
 }
 
 // because lists why a change happens, each as a clause.

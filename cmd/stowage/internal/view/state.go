@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/stowage-iac/stowage/lang"
 )
 
 // Instance is a recorded resource instance; sensitive parts of Value are marked.
@@ -20,7 +22,7 @@ type Instance struct {
 // Instances writes recorded instances as blocks, sorted by address.
 func (v View) Instances(w io.Writer, list []Instance) error {
 	list = append([]Instance{}, list...)
-	slices.SortFunc(list, func(a, b Instance) int { return CompareAddresses(a.Address, b.Address) })
+	slices.SortFunc(list, func(a, b Instance) int { return lang.CompareAddresses(a.Address, b.Address) })
 	pr := &printer{view: v}
 	for i, in := range list {
 		if i > 0 {
@@ -79,7 +81,7 @@ const StateFormat = "1.0"
 func (v View) StateJSON(w io.Writer, d StateDocument, list []Instance, outputs map[string]Output) error {
 	d.FormatVersion, d.Resources = StateFormat, []InstanceJSON{}
 	list = append([]Instance{}, list...)
-	slices.SortFunc(list, func(a, b Instance) int { return CompareAddresses(a.Address, b.Address) })
+	slices.SortFunc(list, func(a, b Instance) int { return lang.CompareAddresses(a.Address, b.Address) })
 	for _, in := range list {
 		d.Resources = append(d.Resources, v.InstanceJSON(in))
 	}

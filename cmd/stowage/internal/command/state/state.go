@@ -125,10 +125,11 @@ func unknown(address string, among []string) *hcl.Diagnostic {
 	var instances []string
 	names := slices.Clone(among)
 	for _, a := range among {
-		if block, _, keyed := strings.Cut(a, "["); keyed {
+		block, key := lang.SplitAddress(a)
+		if key != "" {
 			names = append(names, block)
 		}
-		if strings.HasPrefix(a, address+"[") {
+		if key != "" && block == address {
 			instances = append(instances, a)
 		}
 	}

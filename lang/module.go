@@ -1,0 +1,64 @@
+package lang
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// Module is the configuration of one place in the tree of modules: of the root,
+// or of one module block with all the blocks that lead to it. Two blocks that
+// call the same directory are two modules.
+type Module struct {
+	Path      string // module.app.module.db: the blocks that lead to it; "" for the root
+	Dir       string // of its files: path.module
+	Variables map[string]*Variable
+	Locals    map[string]*Local
+	Resources []*Resource // sorted by address
+	Outputs   []*Output   // sorted by name
+
+	module
+}
+
+type module struct {
+	resources map[string]*Resource // by kind.name
+	variables []*Variable          // by index
+	locals    []*Local             // by index
+	bodies    int                  // number of cache slots for bodies
+	commons   int                  // … for common parts of expressions
+	stowage   *hclsyntax.Block
+}
+
+func newModule(path, dir string) *Module {
+	return &Module{
+		Path: path, Dir: dir, Variables: map[string]*Variable{}, Locals: map[string]*Local{},
+		module: module{resources: map[string]*Resource{}},
+	}
+}
+
+// within is the address of something in a module.
+func within(module, address string) string {
+	if module == "" {
+		return address
+	}
+	return module + "." + address
+}
+
+// number gives everything that was declared its place in the caches of evaluations.
+func (m *Module) number() {
+	for _, address := range keysOf(m.resources) {
+		r := m.resources[address]
+		r.slot = len(m.Resources)
+		m.Resources = append(m.Resources, r)
+	}
+	slices.SortFunc(m.Outputs, func(a, b *Output) int { return strings.Compare(a.Name, b.Name) })
+	for _, name := range keysOf(m.Variables) {
+		m.Variables[name].index = len(m.variables)
+		m.variables = append(m.variables, m.Variables[name])
+	}
+	for _, name := range keysOf(m.Locals) {
+		m.Locals[name].index = len(m.locals)
+		m.locals = append(m.locals, m.Locals[name])
+	}
+}
