@@ -26,6 +26,8 @@ var layers = map[string][]string{
 	"image":          {"api", "image"},
 	"network":        {"api", "network"},
 	"state":          {"api", "state"},
+	"state/local":    {"api", "lang/schema", "state"},
+	"state/registry": {"api", "lang/schema", "state"},
 	"cluster/client": {"api"},
 	"agent":          {"api", "agent", "network", "image", "cluster/client"},
 	"cluster":        {"api", "cluster", "cluster/client", "scheduler"},

@@ -67,7 +67,7 @@ func TestDiagnostics(t *testing.T) {
 func reportOn(t *testing.T, files map[string][]byte, flags []VariableFlag) string {
 	t.Helper()
 	var out bytes.Buffer
-	c, diags := Load("", Options{Schemas: testSchemas(), Later: testLater, Version: "0.1.0", Files: files})
+	c, diags := Load("", Options{Schemas: testSchemas(), Backends: testBackends(), Later: testLater, Version: "0.1.0", Files: files})
 	report := func(stage string, diags hcl.Diagnostics) bool {
 		if len(diags) > 0 {
 			out.WriteString("# " + stage + "\n")

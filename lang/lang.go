@@ -48,6 +48,9 @@ func IsSensitive(v cty.Value) bool {
 type Options struct {
 	// Schemas of the kinds of resource blocks, by block type.
 	Schemas map[string]*schema.Block
+	// Backends are the schemas of the backend block, by its type. Attributes only; a
+	// sensitive one is refused with its Later as what to do instead.
+	Backends map[string]*schema.Block
 	// Later maps block types that this version refuses to what to do instead
 	// (one sentence, or "").
 	Later map[string]string
@@ -89,13 +92,6 @@ type Settings struct {
 	Backend         Backend
 	Encryption      *Encryption // nil: not configured
 	Range           hcl.Range   // of the block's header; zero when there is none
-}
-
-// Backend is where the state lives.
-type Backend struct {
-	Type  string // "local"; "" when not configured
-	Path  string // of "local": the file, as written (relative to the directory); "" means the default
-	Range hcl.Range
 }
 
 // Encryption says with what state and saved plans are encrypted. At least one field is set.

@@ -73,12 +73,12 @@ func TestSettings(t *testing.T) {
   }
 }`
 	for _, version := range []string{"0.1.0", "1.9.3", "0.1.0-dev", ""} {
-		c, diags := Load("", Options{Version: version, Context: "prod", Files: map[string][]byte{"a.stowage.hcl": []byte(src)}})
+		c, diags := Load("", Options{Backends: testBackends(), Version: version, Context: "prod", Files: map[string][]byte{"a.stowage.hcl": []byte(src)}})
 		if diags.HasErrors() {
 			t.Fatal(diags)
 		}
 		s := c.Settings
-		if s.Backend.Type != "local" || s.Backend.Path != "state/prod.json" || s.RequiredVersion != ">= 0.1, < 2" {
+		if s.Backend.Type != "local" || s.Backend.Arguments.GetAttr("path").AsString() != "state/prod.json" || s.RequiredVersion != ">= 0.1, < 2" {
 			t.Errorf("%+v", s)
 		}
 		if d := cmp.Diff([]string{"age1abc"}, s.Encryption.Recipients); d != "" {
@@ -88,7 +88,7 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%+v", s.Encryption)
 		}
 	}
-	_, diags := Load("", Options{Version: "2.0.0", Files: map[string][]byte{"a.stowage.hcl": []byte(src)}})
+	_, diags := Load("", Options{Backends: testBackends(), Version: "2.0.0", Files: map[string][]byte{"a.stowage.hcl": []byte(src)}})
 	if !strings.Contains(summaries(diags), "requires Stowage >= 0.1, < 2; this is 2.0.0") {
 		t.Error(diags)
 	}
@@ -301,7 +301,7 @@ func TestLanguage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, diags := Load("", Options{Schemas: testSchemas(), Later: testLater, Files: map[string][]byte{"main.stowage.hcl": src}})
+	_, diags := Load("", Options{Backends: testBackends(), Schemas: testSchemas(), Later: testLater, Files: map[string][]byte{"main.stowage.hcl": src}})
 	for _, d := range diags {
 		switch d.Summary {
 		case "Not supported yet", "Unknown argument", "Unknown block", "Block expected", "Missing argument":

@@ -90,6 +90,29 @@ func testSchemas() map[string]*schema.Block {
 	}
 }
 
+// testBackends are a small one and one with everything.
+func testBackends() map[string]*schema.Block {
+	path := optional(cty.String)
+	path.Default = cty.StringVal("stowage.state.json")
+	bucket, port := required(cty.String), optional(cty.Number)
+	bucket.Doc = "The bucket; it must exist."
+	port.Validate = func(v cty.Value) error {
+		if v.LessThan(cty.NumberIntVal(1)).True() {
+			return errors.New("a port is at least 1")
+		}
+		return nil
+	}
+	password := optional(cty.String)
+	password.Sensitive, password.Later = true, "Set the environment variable S3_PASSWORD."
+	return map[string]*schema.Block{
+		"local": {Attributes: map[string]*schema.Attribute{"path": path}},
+		"s3": {Attributes: map[string]*schema.Attribute{
+			"bucket": bucket, "key": optional(cty.String), "port": port, "tls": optional(cty.Bool),
+			"endpoints": optional(cty.List(cty.String)), "password": password,
+		}},
+	}
+}
+
 var testLater = map[string]string{
 	"context": "give variables with -var-file", "service": "publish a container's port with host = 8080",
 	"ingress": "", "volume": "", "job": "", "policy": "", "module": "copy its blocks", "data": "", "check": "",
@@ -99,7 +122,7 @@ var testLater = map[string]string{
 // loadText loads a configuration of one file.
 func loadText(t testing.TB, src string) (*Config, hcl.Diagnostics) {
 	t.Helper()
-	return Load("", Options{Schemas: testSchemas(), Later: testLater, Version: "0.1.0", Files: map[string][]byte{"main.stowage.hcl": []byte(src)}})
+	return Load("", Options{Schemas: testSchemas(), Backends: testBackends(), Later: testLater, Version: "0.1.0", Files: map[string][]byte{"main.stowage.hcl": []byte(src)}})
 }
 
 // planned stands for what a kind's Plan makes of a configuration: computed

@@ -7,11 +7,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/convert"
 )
-
-// laterBackends are those of the language that this version does not have.
-var laterBackends = []string{"cluster", "etcd", "http", "postgres", "s3"}
 
 func (l *loader) defineSettings() {
 	b := l.module.stowage
@@ -26,7 +22,7 @@ func (l *loader) defineSettings() {
 		l.checkVersion(s.RequiredVersion, a.Expr.Range())
 	}
 	if backend := m.one("backend", "type"); backend != nil {
-		l.defineBackend(backend)
+		s.Backend = l.backend(backend)
 	}
 	if encryption := m.one("encryption"); encryption != nil {
 		l.defineEncryption(encryption)
@@ -51,48 +47,6 @@ func (l *loader) checkVersion(required string, rng hcl.Range) {
 	if err == nil && !constraint.Check(have.Core()) {
 		l.errorf("Other version of Stowage required", rng, "This configuration requires Stowage %s; this is %s. Install a matching version, or change required_version.", required, l.opts.Version)
 	}
-}
-
-func (l *loader) defineBackend(b *hclsyntax.Block) {
-	backend := &l.config.Settings.Backend
-	backend.Type, backend.Range = b.Labels[0], b.DefRange()
-	if backend.Type != "local" {
-		if contains(laterBackends, backend.Type) {
-			l.errorf("Not supported yet", b.LabelRanges[0], "This version of Stowage does not support the backend %q. Use backend \"local\".", backend.Type)
-			return
-		}
-		l.errorf("Unknown backend", b.LabelRanges[0], "There is no backend %q.%s", backend.Type, didYouMean(backend.Type, append(laterBackends, "local")))
-		return
-	}
-	m := l.members(b.Body, `backend "local"`, nil)
-	if a := m.attr("path"); a != nil {
-		if path, ok := l.settingText(a, `backend "local"`); ok {
-			backend.Path = path
-		}
-	}
-	m.done()
-}
-
-// settingText evaluates a string that may use context.name and path.module.
-func (l *loader) settingText(a *hclsyntax.Attribute, in string) (string, bool) {
-	before := len(l.diags)
-	x := l.compile(a.Expr, scope{in: in, only: []string{"context", "path"}, why: "Only context.name and path.module are known before the state is opened."})
-	if len(l.diags) > before {
-		return "", false
-	}
-	m := &moduleInstance{module: l.module, e: &Evaluator{config: l.config, functions: l.functions}}
-	f := m.frame(nil)
-	v, diags := x.Value(f.ctx)
-	l.add(f.explain(x.Expression, diags))
-	if diags.HasErrors() {
-		return "", false
-	}
-	v, err := convert.Convert(v, cty.String)
-	if v, _ = v.Unmark(); err != nil || v.IsNull() || !v.IsKnown() || v.AsString() == "" {
-		l.errorf("Wrong type of value", a.Expr.Range(), "%s in %s needs a text that is not empty.", a.Name, in)
-		return "", false
-	}
-	return v.AsString(), true
 }
 
 func (l *loader) defineEncryption(b *hclsyntax.Block) {

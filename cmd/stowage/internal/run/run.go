@@ -22,11 +22,14 @@ import (
 	"github.com/stowage-iac/stowage/providers"
 	"github.com/stowage-iac/stowage/providers/registry"
 	"github.com/stowage-iac/stowage/state"
-	"github.com/stowage-iac/stowage/state/local"
+	stateregistry "github.com/stowage-iac/stowage/state/registry"
 )
 
 // DefaultState is the state's file when the configuration names none.
 const DefaultState = "stowage.state.json"
+
+// DataDir is where a configuration's directory keeps what belongs to this working copy.
+const DataDir = ".stowage"
 
 // Run is one run of a command in the working directory.
 type Run struct {
@@ -141,7 +144,7 @@ func (r *Run) Load() (*lang.Config, hcl.Diagnostics) {
 func (r *Run) LoadFiles(files map[string][]byte) (*lang.Config, hcl.Diagnostics) {
 	defer timed("loading the configuration")()
 	cfg, diags := lang.Load(".", lang.Options{
-		Schemas: r.Schemas, Later: registry.Later(), Version: api.StowageVersion, Files: files,
+		Schemas: r.Schemas, Backends: stateregistry.Schemas(), Later: registry.Later(), Version: api.StowageVersion, Files: files,
 	})
 	for name, f := range cfg.Files {
 		r.files[name] = f
@@ -184,12 +187,17 @@ func firstFile(paths []string) string {
 }
 
 // Store is the state that a configuration names.
-func (r *Run) Store(cfg *lang.Config) *state.Store {
-	path := cfg.Settings.Backend.Path
-	if path == "" {
-		path = DefaultState
+func (r *Run) Store(cfg *lang.Config) (*state.Store, hcl.Diagnostics) {
+	b := cfg.Settings.Backend
+	backend, err := stateregistry.Open(b.Type, b.Arguments, state.Env{Getenv: r.T.Getenv, Dir: DataDir})
+	if err != nil {
+		diags := Diagnose("Cannot use the backend", err)
+		if b.Type != "" {
+			diags[0].Subject = b.Range.Ptr()
+		}
+		return nil, diags
 	}
-	return state.NewStore(local.New(path), state.Options{Keys: r.Keys(cfg), Version: api.StowageVersion})
+	return state.NewStore(backend, state.Options{Keys: r.Keys(cfg), Version: api.StowageVersion}), nil
 }
 
 // Stored is the store for commands that only look at the state: they work beside
@@ -201,11 +209,11 @@ func (r *Run) Stored() (*state.Store, hcl.Diagnostics) {
 			return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Nothing here",
 				Detail: fmt.Sprintf("The directory %s has neither a configuration (*.stowage.hcl) nor a state (%s). Change to the configuration's directory, or name it with -chdir=DIR before the command.", dir, DefaultState)}}
 		}
-		return r.Store(&lang.Config{}), nil
+		return r.Store(&lang.Config{})
 	}
 	cfg, diags := r.Load()
 	if diags.HasErrors() && cfg.Settings.Range == (hcl.Range{}) {
 		return nil, diags
 	}
-	return r.Store(cfg), nil
+	return r.Store(cfg)
 }

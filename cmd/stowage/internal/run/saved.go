@@ -69,7 +69,10 @@ func (r *Run) Resume(ctx context.Context, saved *planner.Saved, o *Options) (*Se
 	if diags.HasErrors() {
 		return nil, s.failed(diags)
 	}
-	s.config, s.inputs, s.store = config, saved.Inputs, r.Store(config)
+	s.config, s.inputs = config, saved.Inputs
+	if s.store, diags = r.Store(config); diags.HasErrors() {
+		return nil, s.failed(diags)
+	}
 	operation := "apply"
 	if p.Destroy {
 		operation = "destroy"

@@ -53,7 +53,9 @@ func (r *Run) Begin(ctx context.Context, operation string, o *Options) (*Session
 	}
 	s.report(diags)
 	s.config, s.inputs = config, lang.Inputs{Variables: values}
-	s.store = r.Store(config)
+	if s.store, diags = r.Store(config); diags.HasErrors() {
+		return nil, s.failed(diags)
+	}
 	if code := s.load(ctx, operation); code != cli.OK {
 		return nil, code
 	}
