@@ -5,6 +5,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -36,7 +37,7 @@ type Evaluator struct {
 	hasPending atomic.Bool
 }
 
-func newEvaluator(c *Config) *Evaluator {
+func newEvaluator(c *Config, now time.Time) *Evaluator {
 	e := &Evaluator{
 		config:     c,
 		generation: make([]atomic.Uint64, len(c.Resources)),
@@ -46,7 +47,7 @@ func newEvaluator(c *Config) *Evaluator {
 		}),
 	}
 	e.files = functions.NewFiles(c.Dir, c.snapshot)
-	e.functions = functions.New(functions.Options{Files: e.files, Sensitive: sensitiveMark("sensitive")})
+	e.functions = functions.New(functions.Options{Files: e.files, Sensitive: sensitiveMark("sensitive"), Now: now})
 	e.root = e.newInstance(c.Root, "")
 	return e
 }

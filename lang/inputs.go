@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -206,13 +207,15 @@ func (r *variableReader) text(v *Variable, text, source string) {
 // Inputs of an evaluation.
 type Inputs struct {
 	Variables map[string]Input // see Config.ReadVariables
+	// Now is when the plan is made or was made: what plantimestamp returns. Zero: unknown.
+	Now time.Time
 }
 
 // NewEvaluator checks the inputs against the variables (type, null, validation,
 // missing required ones) and prepares an evaluation. c must have loaded without
 // errors. The Evaluator is never nil; with errors it must not be used.
 func NewEvaluator(c *Config, in Inputs) (*Evaluator, hcl.Diagnostics) {
-	e := newEvaluator(c)
+	e := newEvaluator(c, in.Now)
 	var diags hcl.Diagnostics
 	for _, v := range c.Root.variables {
 		value, more := v.value(in.Variables)
@@ -306,7 +309,7 @@ func (e *Evaluator) validationMessage(v *Variable, check *validation, f *frame) 
 
 // Validate type-checks every body with unknown variables: what is wrong whatever the values are.
 func (c *Config) Validate() hcl.Diagnostics {
-	e := newEvaluator(c)
+	e := newEvaluator(c, time.Time{})
 	e.checking = true
 	for _, v := range c.Root.variables {
 		value := cty.UnknownVal(v.Type)

@@ -2,6 +2,7 @@ package lang
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -114,5 +115,66 @@ output "o" { value = `+expr+` }
 				t.Error(out.String())
 			}
 		})
+	}
+}
+
+// TestNoFunctionRevealsASecret calls every function with sensitive arguments of
+// several types, mostly wrong ones: the error does not show them, and a result is
+// sensitive as well.
+func TestNoFunctionRevealsASecret(t *testing.T) {
+	const planted = "pl4nted"
+	var outputs strings.Builder
+	n := 0
+	for _, name := range keysOf(Functions()) {
+		f := Functions()[name]
+		arity := len(f.Params())
+		if f.VarParam() != nil {
+			arity += 2
+		}
+		if arity == 0 || name == "nonsensitive" || name == "issensitive" || name == "can" {
+			continue
+		}
+		for _, arg := range []string{"var.s", "[var.s]", "{ a = var.s }", `"${var.s}:["`, "[[var.s], var.s]"} {
+			if name == "keys" && arg == "{ a = var.s }" {
+				continue // the keys of sensitive values are not
+			}
+			args := strings.TrimSuffix(strings.Repeat(arg+", ", arity), ", ")
+			fmt.Fprintf(&outputs, "output \"o%d\" {\n  value     = %s(%s)\n}\n", n, name, args)
+			n++
+		}
+	}
+	c, diags := loadText(t, `
+variable "s" {
+  default   = "`+planted+`"
+  sensitive = true
+}
+`+outputs.String())
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	e, diags := NewEvaluator(c, Inputs{})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	failed := 0
+	for _, o := range c.Outputs {
+		_, _, diags := e.Output(o.Name)
+		if !diags.HasErrors() {
+			t.Errorf("%s: neither an error nor sensitive", o.value.Range().SliceBytes(c.Files["main.stowage.hcl"].Bytes))
+			continue
+		}
+		var out bytes.Buffer
+		if err := hcl.NewDiagnosticTextWriter(&out, nil, 0, false).WriteDiagnostics(diags); err != nil {
+			t.Fatal(err)
+		}
+		if diags[0].Summary != "Output of a sensitive value" {
+			failed++
+		}
+		if strings.Contains(strings.ToLower(out.String()), planted) {
+			t.Error(out.String())
+		}
+	}
+	if failed < n/3 {
+		t.Errorf("only %d of %d calls fail", failed, n)
 	}
 }

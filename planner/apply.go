@@ -141,7 +141,9 @@ func (x *executor) evaluator() hcl.Diagnostics {
 		if x.Config == nil {
 			return hcl.Diagnostics{errorf(nil, "Configuration missing", "The plan has values that are known only after apply, and no configuration was given to evaluate them with.")}
 		}
-		ev, diags := lang.NewEvaluator(x.Config, x.Inputs)
+		inputs := x.Inputs
+		inputs.Now = x.plan.Created
+		ev, diags := lang.NewEvaluator(x.Config, inputs)
 		if diags.HasErrors() {
 			return diags
 		}

@@ -33,8 +33,8 @@ type Input struct {
 	Destroy bool // plan the end of everything
 	BaseDir string
 	Context string
-	Version string // of stowage
-	Now     time.Time
+	Version string    // of stowage
+	Now     time.Time // becomes Plan.Created, and what plantimestamp returns; an apply of the plan evaluates with the same
 }
 
 // Images tells what hosts lack. Fleet implements it.

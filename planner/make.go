@@ -120,7 +120,9 @@ func (m *maker) make(ctx context.Context) {
 
 // evaluate plans every instance of the configuration, each after all that it refers to.
 func (m *maker) evaluate(ctx context.Context) bool {
-	ev, diags := lang.NewEvaluator(m.in.Config, m.in.Inputs)
+	inputs := m.in.Inputs
+	inputs.Now = m.in.Now
+	ev, diags := lang.NewEvaluator(m.in.Config, inputs)
 	m.diags = append(m.diags, diags...)
 	if diags.HasErrors() {
 		m.failed = true

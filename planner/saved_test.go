@@ -10,6 +10,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/zclconf/go-cty/cty"
 	"pgregory.net/rapid"
@@ -97,6 +98,35 @@ func TestASavedPlanIsThePlan(t *testing.T) {
 			r.Fatalf("the plan after the apply is not empty:\n%s", p)
 		}
 	})
+}
+
+// A saved plan is applied with the time at which it was made, also where the
+// value is evaluated only by the apply.
+func TestPlantimestampIsThatOfThePlan(t *testing.T) {
+	l := newLab(t, "m").write(`
+node "m" { address = "10.0.0.1" }
+config "a" { text = "a" }
+config "b" { text = "${config.a.serial} ${plantimestamp()}" }
+output "made" { value = plantimestamp() }
+`)
+	made := time.Date(2026, 1, 31, 12, 0, 0, 999, time.UTC)
+	l.before = func(in *planner.Input) { in.Now = made }
+	saved := l.save()
+	l.applySaved(saved)
+	s := l.state().State
+	if got := string(s.Instances["config.b"].Value); !strings.Contains(got, "1 2026-01-31T12:00:00Z") {
+		t.Errorf("config.b is %s", got)
+	}
+	if v, err := planner.DecodeOutput(s.Outputs["made"]); err != nil || !v.RawEquals(cty.StringVal("2026-01-31T12:00:00Z")) {
+		t.Errorf("the output is %#v, %v", v, err)
+	}
+	if p := l.plan(); !p.Empty() {
+		t.Errorf("at the same time, there is something to do:\n%s", p)
+	}
+	made = made.Add(time.Hour)
+	if p := l.plan(); p.Empty() {
+		t.Error("an hour later, there is nothing to do")
+	}
 }
 
 const withSecret = `

@@ -11,6 +11,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command"
+	"github.com/stowage-iac/stowage/lang"
+	"github.com/stowage-iac/stowage/lang/functions"
 	"github.com/stowage-iac/stowage/lang/schema"
 	"github.com/stowage-iac/stowage/providers/registry"
 )
@@ -169,5 +171,50 @@ func TestCommandReference(t *testing.T) {
 				t.Errorf("docs/cli.md does not mention %s of %s", m[1], c.Name)
 			}
 		}
+	}
+}
+
+// TestFunctionReference keeps docs/functions.md as lang/functions/reference.txt is.
+func TestFunctionReference(t *testing.T) {
+	const file = "../../docs/functions.md"
+	table := lang.Functions()
+	var b strings.Builder
+	b.WriteString("# Functions\n\n" +
+		"Written by `go test ./cmd/stowage -run TestFunctionReference -update`; the tests evaluate every example.\n" +
+		"`stowage functions NAME` shows the same, `stowage console` evaluates others.\n\n" +
+		"A result is sensitive when an argument is, and known after apply when one is not known before.\n" +
+		"What differs from call to call is not there, as a plan must be what its apply does:\n\n")
+	for _, name := range sorted(functions.Refused) {
+		fmt.Fprintf(&b, "- `%s`: %s\n", name, functions.Refused[name])
+	}
+	group := ""
+	for _, e := range functions.Reference() {
+		if e.Group != group {
+			fmt.Fprintf(&b, "\n## %s\n", e.Group)
+			group = e.Group
+		}
+		f := table[e.Name]
+		var params []string
+		for _, p := range f.Params() {
+			params = append(params, p.Name)
+		}
+		if p := f.VarParam(); p != nil {
+			params = append(params, p.Name+"...")
+		}
+		fmt.Fprintf(&b, "\n### %s(%s)\n\n%s\n\n```hcl\n", e.Name, strings.Join(params, ", "), strings.ReplaceAll(e.Description, "*", `\*`))
+		for _, x := range e.Examples {
+			fmt.Fprintf(&b, "%s # %s\n", x.Call, x.Result)
+		}
+		b.WriteString("```\n")
+	}
+	want := b.String()
+	if *update {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if have, err := os.ReadFile(file); err != nil || string(have) != want {
+		t.Fatalf("%s is not as the functions are (%v); write it anew with -update", file, err)
 	}
 }

@@ -12,13 +12,12 @@ import (
 	"github.com/zclconf/go-cty/cty/function/stdlib"
 )
 
-var allTrueFunc = boolsFunc("Returns true if all elements are true.", true)
-var anyTrueFunc = boolsFunc("Returns true if any element is true.", false)
+var allTrueFunc = boolsFunc(true)
+var anyTrueFunc = boolsFunc(false)
 
 // boolsFunc returns all from an empty list, and !all as soon as one element is that.
-func boolsFunc(description string, all bool) function.Function {
+func boolsFunc(all bool) function.Function {
 	return function.New(&function.Spec{
-		Description:  description,
 		Params:       []function.Parameter{param("list", cty.List(cty.Bool))},
 		Type:         function.StaticReturnType(cty.Bool),
 		RefineResult: notNull,
@@ -46,7 +45,6 @@ func boolsFunc(description string, all bool) function.Function {
 }
 
 var coalesceFunc = function.New(&function.Spec{
-	Description: "Returns the first argument that is neither null nor an empty string.",
 	VarParam: &function.Parameter{
 		Name: "values", Type: cty.DynamicPseudoType, AllowUnknown: true, AllowDynamicType: true, AllowNull: true,
 	},
@@ -83,7 +81,6 @@ var coalesceFunc = function.New(&function.Spec{
 })
 
 var indexFunc = function.New(&function.Spec{
-	Description:  "Returns the position of a value in a list, from 0.",
 	Params:       []function.Parameter{param("list", cty.DynamicPseudoType), param("value", cty.DynamicPseudoType)},
 	Type:         function.StaticReturnType(cty.Number),
 	RefineResult: notNull,
@@ -110,7 +107,6 @@ var indexFunc = function.New(&function.Spec{
 })
 
 var lengthFunc = function.New(&function.Spec{
-	Description: "Returns the number of elements of a collection, or of characters of a string.",
 	Params: []function.Parameter{{
 		Name: "value", Type: cty.DynamicPseudoType, AllowUnknown: true, AllowDynamicType: true,
 	}},
@@ -139,7 +135,6 @@ var lengthFunc = function.New(&function.Spec{
 })
 
 var lookupFunc = function.New(&function.Spec{
-	Description: "Returns the entry of a map or object with the key, or else the default.",
 	Params: []function.Parameter{
 		{Name: "map", Type: cty.DynamicPseudoType, AllowMarked: true},
 		{Name: "key", Type: cty.String, AllowMarked: true},
@@ -197,7 +192,6 @@ var lookupFunc = function.New(&function.Spec{
 })
 
 var matchKeysFunc = function.New(&function.Spec{
-	Description: "Returns the elements of the first list whose counterparts in the second list are in the third.",
 	Params: []function.Parameter{
 		param("values", cty.List(cty.DynamicPseudoType)),
 		param("keys", cty.List(cty.DynamicPseudoType)),
@@ -232,8 +226,7 @@ var matchKeysFunc = function.New(&function.Spec{
 })
 
 var oneFunc = function.New(&function.Spec{
-	Description: "Returns the only element of a list or set, or null when it is empty.",
-	Params:      []function.Parameter{param("list", cty.DynamicPseudoType)},
+	Params: []function.Parameter{param("list", cty.DynamicPseudoType)},
 	Type: func(args []cty.Value) (cty.Type, error) {
 		switch ty := args[0].Type(); {
 		case ty.IsListType() || ty.IsSetType():
@@ -270,7 +263,6 @@ var oneFunc = function.New(&function.Spec{
 const maxRange = 1_000_000
 
 var rangeFunc = function.New(&function.Spec{
-	Description:  "Returns a list of numbers: range(limit), range(start, limit) or range(start, limit, step); the limit is not in it.",
 	VarParam:     &function.Parameter{Name: "numbers", Type: cty.Number},
 	Type:         function.StaticReturnType(cty.List(cty.Number)),
 	RefineResult: notNull,
@@ -297,11 +289,11 @@ var rangeFunc = function.New(&function.Spec{
 		case down && start.LessThan(end).True(), !down && end.LessThan(start).True():
 			return cty.UnknownVal(ty), function.NewArgErrorf(2, "the step leads away from the limit")
 		}
+		if end.Subtract(start).Divide(step).GreaterThan(cty.NumberIntVal(maxRange)).True() {
+			return cty.UnknownVal(ty), fmt.Errorf("more than %d numbers", maxRange)
+		}
 		var vals []cty.Value
 		for at := start; down && at.GreaterThan(end).True() || !down && at.LessThan(end).True(); at = at.Add(step) {
-			if len(vals) == maxRange {
-				return cty.UnknownVal(ty), fmt.Errorf("more than %d numbers", maxRange)
-			}
 			vals = append(vals, at)
 		}
 		if len(vals) == 0 {
@@ -312,7 +304,6 @@ var rangeFunc = function.New(&function.Spec{
 })
 
 var sumFunc = function.New(&function.Spec{
-	Description:  "Returns the sum of a list or set of numbers.",
 	Params:       []function.Parameter{param("numbers", cty.DynamicPseudoType)},
 	Type:         function.StaticReturnType(cty.Number),
 	RefineResult: notNull,
@@ -338,7 +329,6 @@ var sumFunc = function.New(&function.Spec{
 })
 
 var transposeFunc = function.New(&function.Spec{
-	Description:  "Swaps keys and values of a map of lists of strings.",
 	Params:       []function.Parameter{param("map", cty.Map(cty.List(cty.String)))},
 	Type:         function.StaticReturnType(cty.Map(cty.List(cty.String))),
 	RefineResult: notNull,

@@ -142,7 +142,7 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 
 func fileFunctions(files *Files) map[string]function.Function {
 	table := map[string]function.Function{
-		"file": textFunc("Returns the content of a text file. Paths are relative to the configuration's directory.", "path", func(path string) (string, error) {
+		"file": textFunc("path", func(path string) (string, error) {
 			data, err := files.Read(path)
 			if err != nil {
 				return "", err
@@ -152,12 +152,11 @@ func fileFunctions(files *Files) map[string]function.Function {
 			}
 			return string(data), nil
 		}),
-		"filebase64": textFunc("Returns the content of a file in Base64.", "path", func(path string) (string, error) {
+		"filebase64": textFunc("path", func(path string) (string, error) {
 			data, err := files.Read(path)
 			return base64.StdEncoding.EncodeToString(data), err
 		}),
 		"fileexists": function.New(&function.Spec{
-			Description:  "Returns true if there is a file at the path.",
 			Params:       []function.Parameter{param("path", cty.String)},
 			Type:         function.StaticReturnType(cty.Bool),
 			RefineResult: notNull,
@@ -170,13 +169,13 @@ func fileFunctions(files *Files) map[string]function.Function {
 			},
 		}),
 		"fileset":    fileSetFunc(files),
-		"abspath":    textFunc("Returns the absolute path; relative ones are relative to the working directory.", "path", filepath.Abs),
-		"basename":   textFunc("Returns the last part of a path.", "path", func(p string) (string, error) { return filepath.Base(p), nil }),
-		"dirname":    textFunc("Returns a path without its last part.", "path", func(p string) (string, error) { return filepath.Dir(p), nil }),
-		"pathexpand": textFunc("Replaces ~ at the beginning of a path by the home directory.", "path", expandHome),
+		"abspath":    textFunc("path", filepath.Abs),
+		"basename":   textFunc("path", func(p string) (string, error) { return filepath.Base(p), nil }),
+		"dirname":    textFunc("path", func(p string) (string, error) { return filepath.Dir(p), nil }),
+		"pathexpand": textFunc("path", expandHome),
 	}
-	for name, d := range digests {
-		table["file"+name] = textFunc("Returns the "+d.text+", of a file's content.", "path", func(path string) (string, error) {
+	for name := range digests {
+		table["file"+name] = textFunc("path", func(path string) (string, error) {
 			data, err := files.Read(path)
 			if err != nil {
 				return "", err
@@ -208,7 +207,6 @@ func (f *Files) exists(path string) (string, error) {
 
 func fileSetFunc(files *Files) function.Function {
 	return function.New(&function.Spec{
-		Description:  "Returns the set of files below a directory whose paths match a pattern: * and ? within a part, ** for any directories, {a,b} for either.",
 		Params:       []function.Parameter{param("directory", cty.String), param("pattern", cty.String)},
 		Type:         function.StaticReturnType(cty.Set(cty.String)),
 		RefineResult: notNull,

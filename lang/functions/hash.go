@@ -18,14 +18,13 @@ import (
 var digests = map[string]struct {
 	hash   func() hash.Hash
 	encode func([]byte) string
-	text   string
 }{
-	"md5":          {md5.New, hex.EncodeToString, "MD5 hash, in hexadecimal"},
-	"sha1":         {sha1.New, hex.EncodeToString, "SHA-1 hash, in hexadecimal"},
-	"sha256":       {sha256.New, hex.EncodeToString, "SHA-256 hash, in hexadecimal"},
-	"sha512":       {sha512.New, hex.EncodeToString, "SHA-512 hash, in hexadecimal"},
-	"base64sha256": {sha256.New, base64.StdEncoding.EncodeToString, "SHA-256 hash, in Base64"},
-	"base64sha512": {sha512.New, base64.StdEncoding.EncodeToString, "SHA-512 hash, in Base64"},
+	"md5":          {md5.New, hex.EncodeToString},
+	"sha1":         {sha1.New, hex.EncodeToString},
+	"sha256":       {sha256.New, hex.EncodeToString},
+	"sha512":       {sha512.New, hex.EncodeToString},
+	"base64sha256": {sha256.New, base64.StdEncoding.EncodeToString},
+	"base64sha512": {sha512.New, base64.StdEncoding.EncodeToString},
 }
 
 func digest(name string, data []byte) string {
@@ -37,8 +36,8 @@ func digest(name string, data []byte) string {
 
 func hashFunctions() map[string]function.Function {
 	table := map[string]function.Function{}
-	for name, d := range digests {
-		table[name] = textFunc("Returns the "+d.text+", of a text.", "text", func(s string) (string, error) {
+	for name := range digests {
+		table[name] = textFunc("text", func(s string) (string, error) {
 			return digest(name, []byte(s)), nil
 		})
 	}
@@ -54,7 +53,6 @@ var namespaces = map[string]string{
 }
 
 var uuidV5Func = function.New(&function.Spec{
-	Description:  "Returns the UUID of a name within a namespace: dns, url, oid, x500 or another UUID. The same names give the same UUID.",
 	Params:       []function.Parameter{param("namespace", cty.String), param("name", cty.String)},
 	Type:         function.StaticReturnType(cty.String),
 	RefineResult: notNull,

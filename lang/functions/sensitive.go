@@ -15,9 +15,8 @@ func sameType(args []cty.Value) (cty.Type, error) { return args[0].Type(), nil }
 
 func sensitiveFunc(mark any) function.Function {
 	return function.New(&function.Spec{
-		Description: "Marks a value as sensitive: it and all that is derived from it is never shown and always encrypted.",
-		Params:      []function.Parameter{anyParam},
-		Type:        sameType,
+		Params: []function.Parameter{anyParam},
+		Type:   sameType,
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			return args[0].Mark(mark), nil
 		},
@@ -26,9 +25,8 @@ func sensitiveFunc(mark any) function.Function {
 
 func nonsensitiveFunc(mark any) function.Function {
 	return function.New(&function.Spec{
-		Description: "Removes the mark of a sensitive value that may be shown after all.",
-		Params:      []function.Parameter{anyParam},
-		Type:        sameType,
+		Params: []function.Parameter{anyParam},
+		Type:   sameType,
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			v, marks := args[0].Unmark()
 			delete(marks, mark)
@@ -39,9 +37,8 @@ func nonsensitiveFunc(mark any) function.Function {
 
 func issensitiveFunc(mark any) function.Function {
 	return function.New(&function.Spec{
-		Description: "Returns true if the value is sensitive.",
-		Params:      []function.Parameter{anyParam},
-		Type:        function.StaticReturnType(cty.Bool),
+		Params: []function.Parameter{anyParam},
+		Type:   function.StaticReturnType(cty.Bool),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			return cty.BoolVal(args[0].HasMark(mark)), nil
 		},

@@ -11,9 +11,8 @@ func param(name string, ty cty.Type) function.Parameter {
 }
 
 // textFunc is a function from a string to a string.
-func textFunc(description, name string, impl func(string) (string, error)) function.Function {
+func textFunc(name string, impl func(string) (string, error)) function.Function {
 	return function.New(&function.Spec{
-		Description:  description,
 		Params:       []function.Parameter{param(name, cty.String)},
 		Type:         function.StaticReturnType(cty.String),
 		RefineResult: notNull,
@@ -28,9 +27,8 @@ func textFunc(description, name string, impl func(string) (string, error)) funct
 }
 
 // testFunc is a function from two strings to a bool.
-func testFunc(description, first, second string, test func(a, b string) bool) function.Function {
+func testFunc(first, second string, test func(a, b string) bool) function.Function {
 	return function.New(&function.Spec{
-		Description:  description,
 		Params:       []function.Parameter{param(first, cty.String), param(second, cty.String)},
 		Type:         function.StaticReturnType(cty.Bool),
 		RefineResult: notNull,

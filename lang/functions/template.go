@@ -19,9 +19,8 @@ var templateVars = function.Parameter{Name: "vars", Type: cty.DynamicPseudoType}
 
 func templateFileFunc(files *Files, table map[string]function.Function) function.Function {
 	return function.New(&function.Spec{
-		Description: "Renders a template file, relative to the configuration's directory, with variables. What is derived from a sensitive variable is sensitive.",
-		Params:      []function.Parameter{param("path", cty.String), templateVars},
-		Type:        function.StaticReturnType(cty.String),
+		Params: []function.Parameter{param("path", cty.String), templateVars},
+		Type:   function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			t, err := files.template(args[0].AsString())
 			if err != nil {
@@ -34,9 +33,8 @@ func templateFileFunc(files *Files, table map[string]function.Function) function
 
 func templateStringFunc(table map[string]function.Function) function.Function {
 	return function.New(&function.Spec{
-		Description: "Renders a text as a template with variables.",
-		Params:      []function.Parameter{param("template", cty.String), templateVars},
-		Type:        function.StaticReturnType(cty.String),
+		Params: []function.Parameter{param("template", cty.String), templateVars},
+		Type:   function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			t, err := parseTemplate([]byte(args[0].AsString()), "template")
 			if err != nil {
