@@ -150,6 +150,9 @@ func (x *executor) evaluator() hcl.Diagnostics {
 		x.ev = ev
 		for b := range ev.Blocks() {
 			keys, diags := ev.Expand(b)
+			if diags.HasErrors() && x.plan.Partial() {
+				continue // the plan is not about it
+			}
 			if diags.HasErrors() {
 				return diags
 			}

@@ -30,6 +30,9 @@ func stepTitle(p *Plan, s Step) string {
 // Sensitive values are not in it, nor any other values.
 func (p *Plan) String() string {
 	var b strings.Builder
+	if p.RefreshOnly {
+		b.WriteString("record only\n")
+	}
 	for _, c := range p.Changes {
 		p.dumpChange(&b, c)
 	}
@@ -78,11 +81,7 @@ func (p *Plan) dumpChange(b *strings.Builder, c *Change) {
 	}
 	b.WriteByte('\n')
 	for _, cause := range c.Causes {
-		fmt.Fprintf(b, "  ~ %s", cause.Path)
-		if cause.Why != "" {
-			fmt.Fprintf(b, ": %s", cause.Why)
-		}
-		b.WriteByte('\n')
+		fmt.Fprintf(b, "  ~ %s\n", clause(cause))
 	}
 	for _, d := range c.Drift {
 		fmt.Fprintf(b, "  drift: %s\n", strings.TrimSpace(d.Path+" "+d.Why))

@@ -31,6 +31,7 @@ type Input struct {
 	// reference. nil: nothing is asked, and prior resolutions stand.
 	Resolve func(ref string) (string, error)
 	Destroy bool // plan the end of everything
+	Options
 	BaseDir string
 	Context string
 	Version string    // of stowage

@@ -153,6 +153,8 @@ func (m *maker) decide(k *kindInfo, c *Change, inst *lang.Instance, config cty.V
 			c.Reason = "what an interrupted apply left behind is taken over"
 		}
 		return true
+	case coveredBy(m.in.Replace, c.Address):
+		return m.replace(k, c, inst, config, []providers.Cause{{Why: "-replace asks for it"}})
 	case k.codec.same(c.Before, c.After):
 		c.Action, c.After = NoOp, c.Before
 		if rec != nil && m.unfinished(c.Address, rec) {
@@ -192,7 +194,7 @@ func (m *maker) replace(k *kindInfo, c *Change, inst *lang.Instance, config cty.
 func (m *maker) prevented(c *Change, subject *hcl.Range) {
 	why := c.Reason
 	if len(c.Causes) > 0 {
-		why = fmt.Sprintf("%s: %s", c.Causes[0].Path, c.Causes[0].Why)
+		why = clause(c.Causes[0])
 	}
 	if why != "" {
 		why = " (" + why + ")"
@@ -200,6 +202,14 @@ func (m *maker) prevented(c *Change, subject *hcl.Range) {
 	m.diags = append(m.diags, errorf(subject, "Destruction prevented", fmt.Sprintf(
 		"%s has prevent_destroy set, and this plan would destroy it%s. Undo the change that leads to it; or, if it is meant, "+
 			"set prevent_destroy to false, apply, and plan again.", c.Address, why)))
+}
+
+// clause is a cause as a clause: "replicas: why", or either alone.
+func clause(c providers.Cause) string {
+	if c.Path == "" || c.Why == "" {
+		return c.Path + c.Why
+	}
+	return c.Path + ": " + c.Why
 }
 
 // move makes unknown what depends on the nodes of a pod's replicas.

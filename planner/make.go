@@ -64,7 +64,12 @@ type maker struct {
 	pods     []*podPlan
 	bound    map[string]map[int]string      // pod → slot → node, now
 	others   map[string][]scheduler.Running // of other states, by node
+	staying  map[string][]scheduler.Running // of pods that the plan is not about, by node
 	failed   bool                           // something was not planned: what seems to be gone may not be
+	// Of a partial plan:
+	held       []held
+	failedDeps map[string][]string // dependencies of what could not be planned, by address
+	left       map[string]bool     // addresses that it is not about
 }
 
 // blockPlan is a block of the configuration with its instances.
@@ -79,10 +84,11 @@ func newMaker(in Input, kinds map[string]*kindInfo, moving map[string]bool) *mak
 	m := &maker{
 		in: in, kinds: kinds, dec: newDecoder(), moving: moving,
 		blocks: map[string]*blockPlan{}, ranges: map[string]*hcl.Range{}, underway: map[string]bool{},
-		changes: make(map[string]*Change, len(in.State.Instances)),
+		changes: make(map[string]*Change, len(in.State.Instances)), failedDeps: map[string][]string{},
+		staying: map[string][]scheduler.Running{},
 		plan: &Plan{
 			FormatVersion: FormatVersion, StowageVersion: in.Version, Context: in.Context, Created: in.Now,
-			Destroy: in.Destroy, Lineage: in.State.Lineage, Serial: in.State.Serial, hashKey: in.State.HashKey,
+			Destroy: in.Destroy, Options: in.Options, Lineage: in.State.Lineage, Serial: in.State.Serial, hashKey: in.State.HashKey,
 		},
 	}
 	if c := in.Cut; c != nil {
@@ -95,11 +101,16 @@ func newMaker(in Input, kinds map[string]*kindInfo, moving map[string]bool) *mak
 }
 
 func (m *maker) make(ctx context.Context) {
+	if m.in.RefreshOnly {
+		m.refreshOnly()
+		return
+	}
 	if !m.in.Destroy && !m.evaluate(ctx) {
 		return
 	}
 	m.removed()
 	m.orphans()
+	m.narrow()
 	m.sortChanges()
 	m.planNodes()
 	m.place()
@@ -110,6 +121,14 @@ func (m *maker) make(ctx context.Context) {
 	m.outputs()
 	if !m.diags.HasErrors() {
 		m.graph()
+	}
+	m.warnings()
+}
+
+// warnings puts those among the diagnostics into the plan.
+func (m *maker) warnings() {
+	if m.in.Partial() && !m.diags.HasErrors() {
+		m.diags = append(m.diags, m.in.partialWarning())
 	}
 	for _, d := range m.diags {
 		if d.Severity == hcl.DiagWarning {
@@ -146,7 +165,7 @@ func (m *maker) block(in *lang.Block) {
 	m.ranges[in.Address()] = in.Resource.Range.Ptr()
 	k := m.kinds[in.Resource.Kind]
 	keys, diags := m.ev.Expand(in)
-	m.diags = append(m.diags, diags...)
+	m.about(in.Address(), func() { m.diags = append(m.diags, diags...) })
 	if diags.HasErrors() || k == nil {
 		b.failed, m.failed = true, true
 		return
@@ -155,15 +174,17 @@ func (m *maker) block(in *lang.Block) {
 	b.instances = make([]*Change, 0, len(keys))
 	for _, key := range keys {
 		inst, diags := m.ev.Decode(in, key)
-		m.diags = append(m.diags, diags...)
 		var c *Change
-		if !diags.HasErrors() && inst != nil {
-			c = m.instance(k, inst)
-		}
+		m.about(inst.Address, func() {
+			m.diags = append(m.diags, diags...)
+			if !diags.HasErrors() {
+				c = m.instance(k, inst)
+			}
+		})
 		if c == nil {
 			b.failed, m.failed = true, true
 			address := lang.InstanceAddress(in.Address(), key)
-			m.changes[address] = nil
+			m.changes[address], m.failedDeps[address] = nil, inst.Deps
 			m.ev.Set(address, cty.UnknownVal(k.codec.ty))
 			continue
 		}

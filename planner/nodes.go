@@ -104,7 +104,7 @@ func (m *maker) checkManager() {
 	if f.manager == old {
 		detail += "replace it"
 		if c != nil && len(c.Causes) > 0 {
-			detail += fmt.Sprintf(" (%s: %s)", c.Causes[0].Path, c.Causes[0].Why)
+			detail += " (" + clause(c.Causes[0]) + ")"
 		}
 	} else {
 		detail += fmt.Sprintf("make node.%s the manager instead", f.manager)
@@ -188,6 +188,12 @@ func (m *maker) withoutFacts() string {
 	for name := range f.specs {
 		if f.facts[name].CPUs == 0 {
 			out = append(out, fmt.Sprintf("node.%s: nothing is known of its host", name))
+		}
+	}
+	for address := range m.left {
+		block, _ := splitAddress(address)
+		if b := m.blocks[block]; b != nil && m.recorded(address) == nil && m.kinds[b.block.Resource.Kind].carrier != nil {
+			out = append(out, fmt.Sprintf("%s: it is not there yet, and not part of this plan (%s)", address, m.in.Given()))
 		}
 	}
 	sort.Strings(out)

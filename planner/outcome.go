@@ -24,6 +24,10 @@ func (x *executor) recordRefreshed() error {
 		if !ok {
 			continue
 		}
+		if v.IsNull() {
+			g.Go(func() error { return x.Journal.Done(c.Address, nil) })
+			continue
+		}
 		inst, err := x.kinds[c.Kind].record(c, v)
 		if err != nil {
 			return err
@@ -70,8 +74,11 @@ func (x *executor) recordOutputs() (hcl.Diagnostics, error) {
 
 // outputValue is an output's final value; NilVal when it is not to be had.
 func (x *executor) outputValue(o OutputChange) (cty.Value, hcl.Diagnostics) {
-	if o.Action == Delete {
+	switch o.Action {
+	case Delete:
 		return cty.NilVal, nil
+	case NoOp:
+		return o.After, nil
 	}
 	undone := x.undone()
 	if x.ev == nil {

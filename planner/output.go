@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sort"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
@@ -49,6 +50,9 @@ func (m *maker) outputs() {
 			m.output(o)
 		}
 	}
+	if m.in.Destroy && m.in.Partial() && m.anyStays() {
+		return // what they are derived from may stay
+	}
 	var gone []string
 	for name := range m.in.State.Outputs {
 		if m.in.Destroy || !m.hasOutput(name) {
@@ -65,6 +69,15 @@ func (m *maker) outputs() {
 	sort.SliceStable(m.plan.Outputs, func(i, j int) bool { return m.plan.Outputs[i].Name < m.plan.Outputs[j].Name })
 }
 
+func (m *maker) anyStays() bool {
+	for _, c := range m.plan.Changes {
+		if c.Action != Delete {
+			return true
+		}
+	}
+	return false
+}
+
 func (m *maker) hasOutput(name string) bool {
 	for _, o := range m.in.Config.Outputs {
 		if o.Name == name {
@@ -75,7 +88,14 @@ func (m *maker) hasOutput(name string) bool {
 }
 
 func (m *maker) output(o *lang.Output) {
-	v, _, diags := m.ev.Output(o.Name)
+	v, deps, diags := m.ev.Output(o.Name)
+	if m.outputStays(v, deps, diags) {
+		if old, ok := m.in.State.Outputs[o.Name]; ok {
+			before := m.outputBefore(o.Name)
+			m.plan.Outputs = append(m.plan.Outputs, OutputChange{Name: o.Name, Action: NoOp, Before: before, After: before, Sensitive: old.Sensitive})
+		}
+		return
+	}
 	m.diags = append(m.diags, diags...)
 	if diags.HasErrors() {
 		return
@@ -94,6 +114,34 @@ func (m *maker) output(o *lang.Output) {
 		c.Action = Update
 	}
 	m.plan.Outputs = append(m.plan.Outputs, c)
+}
+
+// outputStays reports whether an output cannot be computed because of what the
+// plan is not about.
+func (m *maker) outputStays(v cty.Value, deps []string, diags hcl.Diagnostics) bool {
+	if m.in.RefreshOnly {
+		return diags.HasErrors() || !v.IsWhollyKnown()
+	}
+	if !m.in.Partial() {
+		return false
+	}
+	for _, d := range deps {
+		members := []string{d}
+		if b := m.blocks[d]; b != nil {
+			if b.failed {
+				return true
+			}
+			for _, key := range b.keys {
+				members = append(members, lang.InstanceAddress(d, key))
+			}
+		}
+		for _, address := range members {
+			if m.left[address] && (m.recorded(address) == nil || diags.HasErrors() || !v.IsWhollyKnown()) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (m *maker) outputBefore(name string) cty.Value {

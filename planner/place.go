@@ -2,12 +2,15 @@ package planner
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 
 	"github.com/stowage-iac/stowage/api"
 	"github.com/stowage-iac/stowage/providers"
 	"github.com/stowage-iac/stowage/scheduler"
+	"github.com/stowage-iac/stowage/state"
 )
 
 // podPlan is a pod on its way to its nodes.
@@ -40,6 +43,10 @@ func (m *maker) gather() {
 	for _, c := range m.plan.Changes {
 		k := m.kinds[c.Kind]
 		if k.carried == nil || c.Action == Delete {
+			continue
+		}
+		if c.left {
+			m.leftPod(k, c)
 			continue
 		}
 		cargo, known, diags := k.carried.Cargo(c.Address, c.After)
@@ -120,13 +127,43 @@ func placementOf(nodes []string) map[int]string {
 	return out
 }
 
-// occupied are the candidates with what other states run there.
+// leftPod counts the replicas of a pod that the plan is not about: they stay where
+// they are, so that their nodes must, too.
+func (m *maker) leftPod(k *kindInfo, c *Change) {
+	cargo, known, diags := k.carried.Cargo(c.Address, c.After)
+	if !known || diags.HasErrors() {
+		return
+	}
+	slots := m.bindings()[cargo.Request.Pod]
+	if slots == nil {
+		slots = m.recordedPlacement(c.Address)
+	}
+	for slot, node := range slots {
+		m.staying[node] = append(m.staying[node], scheduler.Running{Pod: cargo.Request.Pod, Slot: slot,
+			MilliCPU: cargo.Request.MilliCPU, Memory: cargo.Request.Memory, HostPorts: cargo.Request.HostPorts})
+	}
+	for _, node := range distinct(slices.Collect(maps.Values(slots))) {
+		goes := m.fleet.leaving[node]
+		if n := m.fleet.changes[node]; n != nil && n.Action == Replace {
+			goes = n
+		}
+		if goes != nil {
+			m.diags = append(m.diags, errorf(m.subject(goes.Address), "A node with replicas would go", fmt.Sprintf(
+				"This plan would take %s away, where replicas of %s run, and %s is not part of the plan (%s). Make both part of it, or neither.",
+				goes.Address, c.Address, c.Address, m.in.Given())))
+		}
+	}
+}
+
+// occupied are the candidates with what other states, and pods that the plan is not
+// about, run there.
 func (m *maker) occupied() []scheduler.Node {
 	nodes := make([]scheduler.Node, len(m.fleet.sched))
 	copy(nodes, m.fleet.sched)
 	foreign := m.foreign()
 	for i := range nodes {
-		nodes[i].Running = foreign[nodes[i].Name]
+		name := nodes[i].Name
+		nodes[i].Running = append(slices.Clone(foreign[name]), m.staying[name]...)
 	}
 	return nodes
 }
@@ -240,12 +277,20 @@ func (m *maker) healing(p *podPlan) {
 	if rec == nil || m.unfinished(c.Address, rec) {
 		return
 	}
+	if healedMoves(c, rec, p.previous) && c.Action == NoOp {
+		c.Refreshed = true
+	}
+}
+
+// healedMoves notes the slots that are not where they are recorded to be.
+func healedMoves(c *Change, rec *state.Instance, now map[int]string) (moved bool) {
 	for slot, was := range rec.Placement {
-		if now, ok := p.previous[slot]; ok && was != "" && now != was {
-			c.Healed = append(c.Healed, fmt.Sprintf("slot %d was moved from %s to %s", slot, was, now))
-			c.Refreshed = c.Refreshed || c.Action == NoOp
+		if node, ok := now[slot]; ok && was != "" && node != was {
+			c.Healed = append(c.Healed, fmt.Sprintf("slot %d was moved from %s to %s", slot, was, node))
+			moved = true
 		}
 	}
+	return moved
 }
 
 // whyMoved says why a slot cannot stay.

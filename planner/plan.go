@@ -35,13 +35,14 @@ type Plan struct {
 	Context        string
 	Created        time.Time
 	Destroy        bool // plan -destroy
-	Lineage        string
-	Serial         uint64 // of the state that it was made from
-	Changes        []*Change
-	Transfers      []Transfer
-	Pods           []PodPlacement
-	Nodes          []NodeUse
-	Outputs        []OutputChange
+	Options
+	Lineage   string
+	Serial    uint64 // of the state that it was made from
+	Changes   []*Change
+	Transfers []Transfer
+	Pods      []PodPlacement
+	Nodes     []NodeUse
+	Outputs   []OutputChange
 	// Interrupted tells of an apply that did not end, nil when the last one did.
 	Interrupted *Interrupted
 	Warnings    hcl.Diagnostics
@@ -84,6 +85,7 @@ type Change struct {
 	Timeout time.Duration
 
 	ignore []string // lifecycle.ignore_changes
+	left   bool     // the plan is not about it
 }
 
 // StepKind says what a step does.
@@ -166,7 +168,7 @@ type Interrupted struct {
 // Empty reports whether there is nothing to do: no change, no transfer, no output change.
 func (p *Plan) Empty() bool {
 	for _, c := range p.Changes {
-		if c.Action != NoOp {
+		if c.Action != NoOp || p.RefreshOnly && len(c.Drift) > 0 {
 			return false
 		}
 	}

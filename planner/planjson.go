@@ -14,17 +14,18 @@ import (
 
 // planJSON is plan.json in a saved plan.
 type planJSON struct {
-	StowageVersion string         `json:"stowage_version"`
-	Created        time.Time      `json:"created"`
-	Destroy        bool           `json:"destroy,omitempty"`
-	Changes        []changeJSON   `json:"resource_changes"`
-	Transfers      []transferJSON `json:"transfers,omitempty"`
-	Pods           []PodPlacement `json:"placements,omitempty"`
-	Nodes          []NodeUse      `json:"nodes,omitempty"`
-	Outputs        []outputJSON   `json:"output_changes,omitempty"`
-	Interrupted    *Interrupted   `json:"interrupted,omitempty"`
-	Steps          []stepJSON     `json:"steps,omitempty"`
-	HashKey        []byte         `json:"hash_key,omitempty"` // in encrypted plans only
+	StowageVersion string    `json:"stowage_version"`
+	Created        time.Time `json:"created"`
+	Destroy        bool      `json:"destroy,omitempty"`
+	Options
+	Changes     []changeJSON   `json:"resource_changes"`
+	Transfers   []transferJSON `json:"transfers,omitempty"`
+	Pods        []PodPlacement `json:"placements,omitempty"`
+	Nodes       []NodeUse      `json:"nodes,omitempty"`
+	Outputs     []outputJSON   `json:"output_changes,omitempty"`
+	Interrupted *Interrupted   `json:"interrupted,omitempty"`
+	Steps       []stepJSON     `json:"steps,omitempty"`
+	HashKey     []byte         `json:"hash_key,omitempty"` // in encrypted plans only
 }
 
 // valueJSON keeps what is unknown and what is sensitive apart from the value, in
@@ -79,7 +80,7 @@ type stepJSON struct {
 // toJSON encodes a plan; sensitive tells whether anything in it is.
 func (p *Plan) toJSON(kinds map[string]*kindInfo) (j planJSON, sensitive bool, err error) {
 	j = planJSON{
-		StowageVersion: p.StowageVersion, Created: p.Created, Destroy: p.Destroy, Pods: p.Pods, Nodes: p.Nodes,
+		StowageVersion: p.StowageVersion, Created: p.Created, Destroy: p.Destroy, Options: p.Options, Pods: p.Pods, Nodes: p.Nodes,
 		Interrupted: p.Interrupted, HashKey: p.hashKey,
 	}
 	note := func(v *valueJSON, e error) *valueJSON {
@@ -136,7 +137,7 @@ func (c *codec) toJSON(v cty.Value) (*valueJSON, error) {
 // every kind must be what Apply relies on.
 func (j *planJSON) toPlan(kinds map[string]*kindInfo) (*Plan, error) {
 	p := &Plan{
-		FormatVersion: FormatVersion, StowageVersion: j.StowageVersion, Created: j.Created, Destroy: j.Destroy,
+		FormatVersion: FormatVersion, StowageVersion: j.StowageVersion, Created: j.Created, Destroy: j.Destroy, Options: j.Options,
 		Pods: j.Pods, Nodes: j.Nodes, Interrupted: j.Interrupted, hashKey: j.HashKey,
 	}
 	dec := newDecoder()

@@ -26,7 +26,7 @@ func (m *maker) removed() {
 		if b := m.blocks[block]; b != nil && b.failed || m.failed && b == nil && m.ev == nil && !m.in.Destroy {
 			continue // its block could not be expanded: it may well be there
 		}
-		m.remove(address, rec, m.whyRemoved(block, address))
+		m.about(address, func() { m.remove(address, rec, m.whyRemoved(block, address)) })
 	}
 }
 
@@ -58,6 +58,7 @@ func (m *maker) remove(address string, rec *state.Instance, reason string) {
 	k := m.kinds[rec.Kind]
 	if k == nil {
 		m.failed = true
+		m.changes[address] = nil
 		m.diags = append(m.diags, errorf(nil, "Unknown kind in the state", fmt.Sprintf(
 			"The state records %s, and this version of Stowage has no kind %q. Use the version that made it, or a newer one.", address, rec.Kind)))
 		return

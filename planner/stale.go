@@ -73,7 +73,7 @@ func (s *staleness) objects() {
 		return
 	}
 	for _, c := range s.plan.Changes {
-		if c.Action == NoOp {
+		if c.Action == NoOp && !(s.plan.RefreshOnly && c.Refreshed) {
 			continue
 		}
 		var now int64

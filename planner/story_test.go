@@ -14,13 +14,14 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/stowage-iac/stowage/api"
+	"github.com/stowage-iac/stowage/planner"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected plans in testdata")
 
 // Each file in testdata/plans is a story in steps. N.hcl is the configuration of
-// step N, N.world what happened to the world before it, N.destroy makes it a
-// destroy. The plan must be N.plan, or fail with N.error. A plan that is not an
+// step N, N.world what happened to the world before it, N.options are flags of the
+// plan, N.destroy makes it a destroy. The plan must be N.plan, or fail with N.error. A plan that is not an
 // error is applied, and the plan after it is empty.
 func TestPlans(t *testing.T) {
 	files, err := filepath.Glob("testdata/plans/*.txtar")
@@ -54,16 +55,18 @@ func story(t *testing.T, file string) {
 		_, hasConfig := sections[name("hcl")]
 		_, destroy := sections[name("destroy")]
 		_, event := sections[name("world")]
-		if !hasConfig && !destroy && !event {
+		flags, given := sections[name("options")]
+		if !hasConfig && !destroy && !event && !given {
 			break
 		}
 		keep(name("world"))
+		keep(name("options"))
 		keep(name("hcl"))
 		keep(name("destroy"))
 		if hasConfig {
 			l.write(sections[name("hcl")])
 		}
-		l.destroy = destroy
+		l.destroy, l.options = destroy, options(t, flags)
 		happen(t, l.world, sections[name("world")])
 		p, diags := l.tryPlan()
 		if diags.HasErrors() {
@@ -94,6 +97,27 @@ func story(t *testing.T, file string) {
 	if want := txtar.Format(archive); !bytes.Equal(want, text) {
 		t.Errorf("the story went otherwise; -update accepts it:\n%s", text)
 	}
+}
+
+// options reads flags, one a line.
+func options(t *testing.T, flags string) (o planner.Options) {
+	t.Helper()
+	for line := range strings.Lines(flags) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		switch name {
+		case "-target":
+			o.Targets = append(o.Targets, value)
+		case "-exclude":
+			o.Excludes = append(o.Excludes, value)
+		case "-replace":
+			o.Replace = append(o.Replace, value)
+		case "-refresh-only":
+			o.RefreshOnly = true
+		default:
+			t.Fatalf("%q is no option", line)
+		}
+	}
+	return o
 }
 
 // happen does to the world what a line says.

@@ -49,9 +49,11 @@ func (m *maker) usesBefore() {
 			u.PodsBefore++
 		}
 	}
-	for node, running := range m.foreign() {
-		for _, r := range running {
-			take(node, r.MilliCPU, r.Memory)
+	for _, there := range []map[string][]scheduler.Running{m.foreign(), m.staying} {
+		for node, running := range there {
+			for _, r := range running {
+				take(node, r.MilliCPU, r.Memory)
+			}
 		}
 	}
 	for _, p := range m.pods {

@@ -29,6 +29,7 @@ type Journal struct {
 	err      error
 	underway map[string]bool
 	carried  map[string]bool // under way since an earlier operation
+	partial  bool            // see Operation
 	failed   bool
 }
 
@@ -215,8 +216,8 @@ func (j *Journal) State() *State {
 // Close ends the operation: the snapshot is written, then the journal removed.
 // It is called after failed steps, too, once nothing runs any more; steps that
 // are still under way then stay known as such. What an earlier, interrupted
-// operation left under way counts as settled if this one had no failures. A
-// crash within Close loses nothing. When Close fails, the journal stays.
+// operation left under way counts as settled if this one had no failures and was
+// not partial. A crash within Close loses nothing. When Close fails, the journal stays.
 func (j *Journal) Close(ctx context.Context) (*State, error) {
 	j.mu.Lock()
 	err := j.flush(j.next) // a full disk here may still have room for the snapshot
@@ -244,7 +245,7 @@ func (j *Journal) Close(ctx context.Context) (*State, error) {
 // leftUnderway are the addresses that a next operation must still know about.
 func (j *Journal) leftUnderway() []string {
 	left := maps.Clone(j.underway)
-	if j.failed || len(left) > 0 {
+	if j.failed || j.partial || len(left) > 0 {
 		maps.Copy(left, j.carried)
 	}
 	return slices.Sorted(maps.Keys(left))

@@ -25,6 +25,9 @@ type Operation struct {
 	// Sensitive: something sensitive will be recorded. The key is then looked for
 	// (or made) by Begin, before anything is done whose result could not be kept.
 	Sensitive bool
+	// Partial: the operation leaves out some of what there is to do. What an earlier,
+	// interrupted one left under way then stays known as such, unless it is done here.
+	Partial bool
 }
 
 // Begin starts the journal of an operation on what Locked.Load returned; base
@@ -44,6 +47,7 @@ func (l *Locked) Begin(ctx context.Context, base *Loaded, op Operation) (*Journa
 		StowageVersion: l.store.o.Version, Operation: op.Name, Plan: op.Plan,
 		Who: whoami(), PID: os.Getpid(), Started: time.Now().UTC().Truncate(time.Second)}
 	j := newJournal(l, &s, h)
+	j.partial = op.Partial
 	if err := j.start(ctx, e, base.Interrupted); err != nil {
 		return nil, l.store.explain(err)
 	}

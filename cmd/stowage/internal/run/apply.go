@@ -19,16 +19,16 @@ import (
 // hard ends running ones.
 func (s *Session) Apply(soft, hard context.Context, p *planner.Plan) int {
 	result, diags := s.execute(soft, hard, p)
-	if !whole(result, diags) && hard.Err() != nil {
-		s.apart(result)
-		s.report(diags)
-		s.unfinished(result)
-		return cli.Interrupted
+	if p.Partial() {
+		diags = append(diags[:len(diags):len(diags)], p.AppliedWarning())
 	}
 	if !whole(result, diags) {
 		s.apart(result)
 		s.report(diags)
 		s.unfinished(result)
+		if hard.Err() != nil {
+			return cli.Interrupted
+		}
 		return cli.Failed
 	}
 	if len(diags) > 0 {
@@ -72,7 +72,7 @@ func (s *Session) execute(soft, hard context.Context, p *planner.Plan) (planner.
 	if p.Destroy {
 		name = "destroy"
 	}
-	journal, err := s.locked.Begin(hard, s.loaded, state.Operation{Name: name, Plan: planID(p)})
+	journal, err := s.locked.Begin(hard, s.loaded, state.Operation{Name: name, Plan: planID(p), Partial: p.Partial() || p.RefreshOnly})
 	if err != nil {
 		return planner.Result{}, Diagnose("Cannot begin the journal", err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
 	"github.com/stowage-iac/stowage/lang"
+	"github.com/stowage-iac/stowage/planner"
 )
 
 // DefaultParallelism is how many operations run at once.
@@ -22,6 +23,7 @@ type Options struct {
 	AutoApprove bool
 	Out         string // plan: the file to save to
 	Flags       []lang.VariableFlag
+	Plan        planner.Options
 }
 
 // Bind declares the common flags.
@@ -37,8 +39,42 @@ func Bind(f *cli.Flags) *Options {
 	})
 	f.BoolVar(&o.Refresh, "refresh", true, "Plan from the state alone, without looking at the hosts: drift is not seen")
 	f.DurationVar(&o.LockTimeout, "lock-timeout", 0, "Wait so long for another process to give the state's lock back; default 0s")
+	address := func(into *[]string) func(string) error {
+		return func(s string) error {
+			*into = append(*into, s)
+			return nil
+		}
+	}
+	f.Func("target", "ADDRESS", "", "Only this instance, block or module and what it depends on (a destroy: what depends on it); may be given several times", address(&o.Plan.Targets))
+	f.Func("exclude", "ADDRESS", "", "All but this instance, block or module and what depends on it (a destroy: what it depends on); may be given several times", address(&o.Plan.Excludes))
 	f.IntVar(&o.Parallelism, "parallelism", DefaultParallelism, "How many operations run at once; default 10")
 	return o
+}
+
+// BindMaking declares the flags of plans that are not about destroying everything.
+func (o *Options) BindMaking(f *cli.Flags) {
+	f.Func("replace", "ADDRESS", "", "Replace this instance (or all of a block) although nothing forces it; may be given several times", func(s string) error {
+		o.Plan.Replace = append(o.Plan.Replace, s)
+		return nil
+	})
+	f.BoolVar(&o.Plan.RefreshOnly, "refresh-only", false, "Only record in the state what changed outside of Stowage; nothing is touched")
+}
+
+// Conflict says which flags do not go together, "" when all do.
+func (o *Options) Conflict() string {
+	switch p := o.Plan; {
+	case len(p.Targets) > 0 && len(p.Excludes) > 0:
+		return "-target and -exclude do not go together: name either what the plan is about or what it is not"
+	case p.RefreshOnly && o.Destroy:
+		return "-refresh-only changes nothing, and -destroy everything: use one of them"
+	case p.RefreshOnly && !o.Refresh:
+		return "-refresh-only looks at the hosts, and -refresh=false does not: use one of them"
+	case p.RefreshOnly && len(p.Replace) > 0:
+		return "-refresh-only changes nothing, so that -replace has no effect with it: use one of them"
+	case o.Destroy && len(p.Replace) > 0:
+		return "-replace has no effect where everything is destroyed"
+	}
+	return ""
 }
 
 // sources are where the values of variables come from.

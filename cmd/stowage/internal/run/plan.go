@@ -52,7 +52,7 @@ func (s *Session) refresh(ctx context.Context, progress planner.Progress) (*prov
 func (s *Session) input(ctx context.Context, world *providers.World) planner.Input {
 	in := planner.Input{
 		Config: s.config, Inputs: s.inputs, State: s.loaded.State, Cut: s.loaded.Interrupted,
-		Kinds: s.r.Kinds, World: world, Destroy: s.o.Destroy, BaseDir: ".",
+		Kinds: s.r.Kinds, World: world, Destroy: s.o.Destroy, Options: s.o.Plan, BaseDir: ".",
 		Context: s.config.Context, Version: api.StowageVersion, Now: time.Now(),
 		Resolve: resolver(ctx),
 	}

@@ -190,7 +190,12 @@ func (s *Session) Show(p *planner.Plan) int {
 // Approve asks for approval of a plan.
 func (s *Session) Approve(ctx context.Context, p *planner.Plan) int {
 	question, explanation := "Do you want to perform these actions?", "Stowage will perform the actions described above."
-	if p.Destroy {
+	switch {
+	case p.RefreshOnly:
+		question, explanation = "Do you want to record these changes?", "Stowage will write them to the state; what is on the hosts stays as it is."
+	case p.Destroy && p.Partial():
+		question, explanation = "Do you really want to destroy these resources?", "There is no undo."
+	case p.Destroy:
 		question, explanation = "Do you really want to destroy all resources?", "There is no undo."
 	}
 	yes, diags := s.r.Approve(ctx, question, explanation)

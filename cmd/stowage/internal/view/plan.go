@@ -16,6 +16,10 @@ import (
 func (v View) Plan(out io.Writer, p *planner.Plan) error {
 	w := bufio.NewWriterSize(out, 64<<10) // it keeps the first error for Flush
 	w.WriteString(v.notes(p))
+	if p.RefreshOnly {
+		w.WriteString(v.recordings(p))
+		return w.Flush()
+	}
 	if p.Empty() {
 		w.WriteString(v.paint("green", "No changes.") + " " + noChanges(p) + "\n")
 		return w.Flush()
@@ -39,10 +43,43 @@ func (v View) Plan(out io.Writer, p *planner.Plan) error {
 }
 
 func noChanges(p *planner.Plan) string {
-	if p.Destroy {
+	switch {
+	case p.Partial():
+		return "There is nothing to do for what this plan is about."
+	case p.Destroy:
 		return "There is nothing to destroy."
 	}
 	return "Your infrastructure matches the configuration."
+}
+
+// recordings writes what a plan that only records will write to the state.
+func (v View) recordings(p *planner.Plan) string {
+	pr := &printer{view: v}
+	for _, c := range p.Changes {
+		if len(c.Drift) == 0 {
+			continue
+		}
+		has, s := "has changed", changed
+		if c.After.IsNull() {
+			has, s = "has been "+v.paint("red", "deleted"), removed
+		}
+		pr.text("  ", v.Bold("# "+c.Address)+" "+has)
+		pr.block(0, s, header(c.Kind, c.Address), "", v.Schemas[c.Kind], c.Before, c.After)
+		pr.b.WriteByte('\n')
+	}
+	if p.Empty() {
+		return v.paint("green", "No changes.") + " What is there is what the state records.\n"
+	}
+	var b strings.Builder
+	if pr.b.Len() > 0 {
+		b.WriteString(v.Bold("Note:") + " objects have changed outside of Stowage since the last apply:\n\n" + pr.b.String())
+	}
+	if o := v.outputChanges(p); o != "" {
+		b.WriteString(strings.TrimPrefix(o, "\n") + "\n")
+	}
+	b.WriteString("This plan writes that to the state, and touches nothing. To undo the changes instead, plan without -refresh-only.\n\n")
+	b.WriteString(v.summary(p) + "\n")
+	return b.String()
 }
 
 // legend explains the symbols that this plan uses.
@@ -78,6 +115,15 @@ func (v View) legend(p *planner.Plan) string {
 
 // summary is the one line that says how much changes.
 func (v View) summary(p *planner.Plan) string {
+	if p.RefreshOnly {
+		n := 0
+		for _, c := range p.Changes {
+			if len(c.Drift) > 0 {
+				n++
+			}
+		}
+		return v.Bold("Plan:") + fmt.Sprintf(" %s to record.", plural(n, "change"))
+	}
 	add, change, destroy := p.Count()
 	if add+change+destroy > 0 {
 		return v.Bold("Plan:") + fmt.Sprintf(" %d to add, %d to change, %d to destroy.", add, change, destroy)
@@ -94,9 +140,12 @@ func (v View) summary(p *planner.Plan) string {
 func (v View) notes(p *planner.Plan) string {
 	var b strings.Builder
 	b.WriteString(v.interrupted(p.Interrupted))
+	if p.Partial() {
+		b.WriteString(v.Bold("Note:") + " this plan is partial: " + printable(p.Given()) + "\n\n")
+	}
 	var drift, healed strings.Builder
 	for _, c := range p.Changes {
-		if len(c.Drift) > 0 {
+		if len(c.Drift) > 0 && !p.RefreshOnly {
 			drift.WriteString("\n  " + v.Bold("# "+c.Address) + " has changed\n")
 			for _, d := range c.Drift {
 				drift.WriteString("    " + v.paint("yellow", "~") + " " + causesText([]providers.Cause{d}) + "\n")

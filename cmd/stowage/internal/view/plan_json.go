@@ -21,6 +21,7 @@ type PlanDocument struct {
 	Timestamp       time.Time         `json:"timestamp"`
 	Context         string            `json:"context,omitempty"`
 	Destroy         bool              `json:"destroy,omitempty"`
+	planner.Options                   // targets, excludes, replace, refresh_only
 	Lineage         string            `json:"lineage"`
 	Serial          uint64            `json:"serial"`
 	ResourceChanges []ResourceChange  `json:"resource_changes"`
@@ -60,6 +61,8 @@ type Values struct {
 type ResourceDrift struct {
 	Address string            `json:"address"`
 	Changes []providers.Cause `json:"changes"`
+	// Change is the record before and after, of a plan that is made to write it.
+	Change *Values `json:"change,omitempty"`
 }
 
 // ResourceHealed is what controllers did.
@@ -144,15 +147,20 @@ func (v View) PlanJSON(w io.Writer, p *planner.Plan) error { return writeJSON(w,
 func (v View) Document(p *planner.Plan) PlanDocument {
 	d := PlanDocument{
 		FormatVersion: PlanFormat, StowageVersion: p.StowageVersion, Timestamp: p.Created.UTC(),
-		Context: p.Context, Destroy: p.Destroy, Lineage: p.Lineage, Serial: p.Serial,
+		Context: p.Context, Destroy: p.Destroy, Options: p.Options, Lineage: p.Lineage, Serial: p.Serial,
 		ResourceChanges: []ResourceChange{}, OutputChanges: map[string]Values{},
 	}
 	d.Summary.Add, d.Summary.Change, d.Summary.Destroy = p.Count()
 	for _, c := range p.Changes {
-		d.ResourceChanges = append(d.ResourceChanges, v.resourceChange(c))
 		if len(c.Drift) > 0 {
-			d.ResourceDrift = append(d.ResourceDrift, ResourceDrift{c.Address, c.Drift})
+			d.ResourceDrift = append(d.ResourceDrift, ResourceDrift{c.Address, c.Drift, v.recording(p, c)})
 		}
+		if p.RefreshOnly {
+			now := *c // nothing is done to it
+			now.Before = c.After
+			c = &now
+		}
+		d.ResourceChanges = append(d.ResourceChanges, v.resourceChange(c))
 		if len(c.Healed) > 0 {
 			d.ResourceHealed = append(d.ResourceHealed, ResourceHealed{c.Address, c.Healed})
 		}
@@ -190,6 +198,19 @@ func (v View) resourceChange(c *planner.Change) ResourceChange {
 		Address: c.Address, Kind: c.Kind, ActionReason: c.Reason, Causes: c.Causes, DependsOn: c.Deps,
 		Change: values(c.Action, bySchema(c.Before, s), bySchema(c.After, s)),
 	}
+}
+
+// recording is the change of the record, nil unless the plan is made for it.
+func (v View) recording(p *planner.Plan, c *planner.Change) *Values {
+	if !p.RefreshOnly {
+		return nil
+	}
+	action, s := planner.Update, v.Schemas[c.Kind]
+	if c.After.IsNull() {
+		action = planner.Delete
+	}
+	change := values(action, bySchema(c.Before, s), bySchema(c.After, s))
+	return &change
 }
 
 func values(a planner.Action, before, after cty.Value) Values {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/planner"
+	"github.com/stowage-iac/stowage/providers"
 	"github.com/stowage-iac/stowage/scheduler"
 )
 
@@ -93,6 +94,35 @@ func TestWholePlan(t *testing.T) {
 }
 
 // TestPlanIsDeterministic renders the same plan again and again.
+// TestRecordingPlan: a plan that only records shows what changed outside as
+// changes of the record; what the cluster healed is none.
+func TestRecordingPlan(t *testing.T) {
+	outside := func(path, why string) []providers.Cause { return []providers.Cause{{Path: path, Why: why}} }
+	p := &planner.Plan{
+		StowageVersion: "0.1.0", Lineage: "l", Serial: 4, Context: "default", Created: wholePlan().Created,
+		Options: planner.Options{RefreshOnly: true, Excludes: []string{"pod.api"}},
+		Changes: []*planner.Change{
+			{Address: "pod.cache", Kind: "x", Action: planner.NoOp, Before: object("1"), After: object("1"), Refreshed: true, Healed: []string{"slot 0 was moved from a to b"}},
+			{Address: "pod.web", Kind: "x", Action: planner.NoOp, Before: object("1"), After: object("2"), Refreshed: true, Drift: outside("a", "changed outside of Stowage")},
+			{Address: "x.gone", Kind: "x", Action: planner.NoOp, Before: object("1"), After: cty.NullVal(object("1").Type()), Refreshed: true, Drift: outside("", "deleted outside of Stowage")},
+		},
+	}
+	var text, doc strings.Builder
+	if err := (View{}).Plan(&text, p); err != nil {
+		t.Fatal(err)
+	}
+	if err := (View{}).PlanJSON(&doc, p); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "recording.txt", text.String())
+	golden(t, "recording.json", doc.String())
+	p.Changes = p.Changes[:1]
+	text.Reset()
+	if err := (View{}).Plan(&text, p); err != nil || !p.Empty() || !strings.Contains(text.String(), "No changes.") {
+		t.Errorf("healing alone, %v:\n%s", err, text.String())
+	}
+}
+
 func TestPlanIsDeterministic(t *testing.T) {
 	want, wantJSON := render(t, View{}, wholePlan()), renderJSON(t, View{}, wholePlan())
 	for range 20 {

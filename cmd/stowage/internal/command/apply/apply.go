@@ -3,6 +3,7 @@ package apply
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,10 +22,11 @@ question, and refuses it when it is stale.
 Every finished step is on disk before another depends on it: after a crash, the
 next apply continues. The first interrupt (ctrl-C) lets the running steps finish
 and stops; the second stops at once.`,
-		Example: "$ stowage apply -var replicas=3\n$ stowage plan -out=web.plan && stowage apply web.plan",
+		Example: "$ stowage apply -var replicas=3\n$ stowage apply -replace='pod.web[\"a\"]'\n$ stowage plan -out=web.plan && stowage apply web.plan",
 		MaxArgs: 1, CompleteArgs: "*",
 		Bind: func(f *cli.Flags) cli.Run {
 			o := run.Bind(f)
+			o.BindMaking(f)
 			f.BoolVar(&o.AutoApprove, "auto-approve", false, "Do not ask for approval")
 			f.BoolVar(&o.Destroy, "destroy", false, "Destroy everything, as \"stowage destroy\" does")
 			f.BoolVar(&o.JSON, "json", false, "Print a stream of JSON objects, one a line; needs -auto-approve or a saved plan")
@@ -40,6 +42,9 @@ and stops; the second stops at once.`,
 
 // Fresh makes a plan, asks for approval and applies it.
 func Fresh(ctx context.Context, r *run.Run, o *run.Options) int {
+	if why := o.Conflict(); why != "" {
+		return r.T.Usage("stowage %s: %s", operation(o), why)
+	}
 	if o.JSON && !o.AutoApprove {
 		return r.T.Usage("stowage apply: -json needs -auto-approve or a saved plan, since nobody can be asked")
 	}
@@ -75,10 +80,13 @@ func operation(o *run.Options) string {
 	return "apply"
 }
 
+// shaping are flags that a saved plan was made with.
+var shaping = []string{"destroy", "refresh", "refresh-only", "target", "exclude", "replace"}
+
 // saved applies a saved plan.
 func saved(ctx context.Context, r *run.Run, f *cli.Flags, o *run.Options, path string) int {
 	for _, name := range f.Given() {
-		if strings.HasPrefix(name, "var") || name == "destroy" || name == "refresh" {
+		if strings.HasPrefix(name, "var") || slices.Contains(shaping, name) {
 			return r.T.Usage("stowage apply: -%s has no effect on a saved plan: it was made when the plan was; make another plan", name)
 		}
 	}

@@ -20,12 +20,14 @@ state is read without its lock. An apply that runs right now, or was cut off, is
 told before the plan.
 
 With -detailed-exitcode the exit code is 0 when there is nothing to do, 1 after an
-error and 2 when there are changes.`,
-		Example: "$ stowage plan -var replicas=3\n$ stowage plan -out=web.plan && stowage apply web.plan",
+error and 2 when there are changes. With -refresh-only as well, 2 means drift: what
+the cluster healed by itself is none.`,
+		Example: "$ stowage plan -var replicas=3\n$ stowage plan -out=web.plan && stowage apply web.plan\n$ stowage plan -target=pod.web\n$ stowage plan -refresh-only -detailed-exitcode",
 		Bind: func(f *cli.Flags) cli.Run {
 			o := run.Bind(f)
 			out := f.File("out", "FILE", "*", "Save the plan, encrypted where it holds anything sensitive, for \"stowage apply FILE\"")
 			detailed := f.Bool("detailed-exitcode", false, "Exit with 2 when there are changes")
+			o.BindMaking(f)
 			f.BoolVar(&o.Destroy, "destroy", false, "Plan to destroy everything")
 			f.BoolVar(&o.Lock, "lock", false, "Hold the state's lock while planning, so that nobody applies meanwhile")
 			f.BoolVar(&o.JSON, "json", false, "Print a stream of JSON objects, one a line")
@@ -37,6 +39,9 @@ error and 2 when there are changes.`,
 }
 
 func plan(ctx context.Context, r *run.Run, o *run.Options, out string, detailed bool) int {
+	if why := o.Conflict(); why != "" {
+		return r.T.Usage("stowage plan: %s", why)
+	}
 	ctx, release := cli.Interruptible(ctx, 2*time.Second, func() { r.TellInterrupt(false) })
 	defer release()
 	s, code := r.Begin(ctx, "plan", o)
