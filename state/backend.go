@@ -18,8 +18,28 @@ type Backend interface {
 	Holder(ctx context.Context) (info LockInfo, held bool, err error)
 	// Lock takes the exclusive lock that every write needs. While another process
 	// holds it, Lock tries again for at most wait and then returns a *LockedError.
-	// The lock of a process that died is free.
+	// The lock of a process that died is free, at once or after a time that the backend documents.
 	Lock(ctx context.Context, info LockInfo, wait time.Duration) (Session, error)
+	// Break takes the lock away from a holder that died without the backend noticing.
+	// id is that of its LockInfo: another one is ErrLocked, naming the real holder; no
+	// lock at all is ErrNotLocked. A holder that is known to live is ErrAlive.
+	Break(ctx context.Context, id string) error
+	// Versions lists the earlier snapshots, at least ten, newest first.
+	Versions(ctx context.Context) ([]Version, error)
+	// Version reads an earlier snapshot; ErrNoVersion when there is none of that serial.
+	Version(ctx context.Context, serial uint64) ([]byte, error)
+}
+
+// KeepVersions is how many earlier snapshots a backend keeps.
+const KeepVersions = 10
+
+// Version is an earlier snapshot.
+type Version struct {
+	Serial    uint64    `json:"serial"`
+	Size      int64     `json:"size"`                // bytes
+	Written   time.Time `json:"written,omitzero"`    // zero when it is not recorded
+	Who       string    `json:"who,omitempty"`       // user@host, "" when it is not recorded
+	Operation string    `json:"operation,omitempty"` // apply, destroy, state rm …
 }
 
 // Stored is what a backend holds; a nil slice stands for absent. The bytes belong to the caller.

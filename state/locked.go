@@ -76,7 +76,8 @@ func (l *Locked) replace(ctx context.Context, base *Loaded, next *State, in *Int
 	if err != nil {
 		return err
 	}
-	next.StowageVersion = l.store.o.Version
+	next.StowageVersion, next.WrittenBy, next.Operation = l.store.o.Version, l.info.Who, l.info.Operation
+	next.Written = time.Now().UTC().Truncate(time.Second)
 	data, err := encodeSnapshot(next, in, merged, e)
 	if err != nil {
 		return err

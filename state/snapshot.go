@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 )
 
 // A snapshot is one JSON document whose lines are laid out so that it can be read
@@ -34,11 +35,16 @@ const MaxSize = 1 << 30
 
 // snapshotHeader is the first line, always in clear.
 type snapshotHeader struct {
-	FormatVersion  int    `json:"format_version"`
-	Lineage        string `json:"lineage"`
-	Serial         uint64 `json:"serial"`
-	StowageVersion string `json:"stowage_version"`
-	ClusterID      string `json:"cluster_id,omitempty"`
+	FormatVersion  int       `json:"format_version"`
+	Lineage        string    `json:"lineage"`
+	Serial         uint64    `json:"serial"`
+	StowageVersion string    `json:"stowage_version"`
+	ClusterID      string    `json:"cluster_id,omitempty"`
+	Written        time.Time `json:"written,omitzero"`
+	By             string    `json:"by,omitempty"`        // user@host
+	Operation      string    `json:"operation,omitempty"` // apply, destroy, state rm …
+	// Moved is where the state lives now: what follows is empty.
+	Moved string `json:"moved,omitempty"`
 	// Merged is the ID of the journal that was folded into this snapshot.
 	Merged     string          `json:"merged,omitempty"`
 	Encryption *EnvelopeHeader `json:"encryption,omitempty"`
@@ -55,7 +61,8 @@ var (
 
 // encodeSnapshot lays out a state; with an envelope it is encrypted.
 func encodeSnapshot(s *State, in *Interrupted, merged string, e *Envelope) ([]byte, error) {
-	h := snapshotHeader{FormatVersion, s.Lineage, s.Serial, s.StowageVersion, s.ClusterID, merged, nil}
+	h := snapshotHeader{FormatVersion: FormatVersion, Lineage: s.Lineage, Serial: s.Serial, StowageVersion: s.StowageVersion,
+		ClusterID: s.ClusterID, Written: s.Written, By: s.WrittenBy, Operation: s.Operation, Moved: s.moved, Merged: merged}
 	if e != nil {
 		eh := e.Header()
 		h.Encryption = &eh
@@ -167,6 +174,13 @@ func SnapshotSerial(data []byte) (uint64, error) {
 	return h.Serial, err
 }
 
+// SnapshotVersion reads what Version says of a snapshot from its first line;
+// size is that of the whole.
+func SnapshotVersion(head []byte, size int64) (Version, error) {
+	h, _, err := decodeHeader(head)
+	return Version{Serial: h.Serial, Size: size, Written: h.Written, Who: h.By, Operation: h.Operation}, err
+}
+
 // snapshot is a decoded one.
 type snapshot struct {
 	state       *State
@@ -198,7 +212,8 @@ func decodeSnapshot(data []byte, keys *Keyring) (*snapshot, error) {
 			return nil, err
 		}
 	}
-	s := &State{Lineage: h.Lineage, Serial: h.Serial, StowageVersion: h.StowageVersion, ClusterID: h.ClusterID}
+	s := &State{Lineage: h.Lineage, Serial: h.Serial, StowageVersion: h.StowageVersion, ClusterID: h.ClusterID,
+		Written: h.Written, WrittenBy: h.By, Operation: h.Operation, moved: h.Moved}
 	in, err := decodePayload(payload, s)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)

@@ -17,10 +17,15 @@ type State struct {
 	Lineage        string               // random, made with the first state; never changes
 	Serial         uint64               // grows with every write
 	StowageVersion string               // that wrote it
+	Written        time.Time            // when, in whole seconds; zero when it is not recorded
+	WrittenBy      string               // user@host, or ""
+	Operation      string               // that wrote it: apply, destroy, state rm …, or ""
 	ClusterID      string               // "" before the first node
 	HashKey        []byte               // 32 random bytes, see providers.PlanRequest
 	Instances      map[string]*Instance // by address
 	Outputs        map[string]*Output
+
+	moved string // where the state lives now; see Store.Retire
 }
 
 // Instance is a recorded resource instance. Immutable once in a State.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stowage-iac/stowage/state"
+	"github.com/stowage-iac/stowage/state/internal/crash"
 )
 
 const (
@@ -87,6 +88,7 @@ func tryLock(path string, info state.LockInfo) (*lockFile, error) {
 		f.Close()
 		return nil, err
 	}
+	crash.Point()
 	return &lockFile{f: f, path: path}, nil
 }
 
@@ -98,7 +100,9 @@ func (l *lockFile) release() error {
 		return nil
 	}
 	l.done = true
+	crash.Point()
 	err := os.Remove(l.path)
+	crash.Point()
 	if closeErr := l.f.Close(); err == nil {
 		err = closeErr
 	}

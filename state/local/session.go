@@ -15,9 +15,6 @@ import (
 	"github.com/stowage-iac/stowage/state/internal/crash"
 )
 
-// keepVersions is how many earlier versions stay.
-const keepVersions = 10
-
 // session is a held lock.
 type session struct {
 	b *Backend
@@ -34,17 +31,21 @@ func (s *session) Replace(_ context.Context, base uint64, next []byte) error {
 		return fmt.Errorf("%s: %w: its serial is %d, expected was %d; plan again", s.b.path, state.ErrConflict, have, base)
 	}
 	temp := s.b.path + ".new" // one name: what a crash leaves is overwritten by the next write
+	crash.Point()
 	if err := writeSynced(temp, next); err != nil {
 		return err
 	}
+	crash.Point()
 	if have > 0 {
 		if err := s.b.keep(have); err != nil {
 			return fmt.Errorf("keep the present version: %w", err)
 		}
 	}
+	crash.Point()
 	if err := os.Rename(temp, s.b.path); err != nil {
 		return err
 	}
+	crash.Point()
 	return syncDir(filepath.Dir(s.b.path))
 }
 
@@ -54,7 +55,7 @@ func (b *Backend) keep(serial uint64) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	name := filepath.Join(dir, fmt.Sprintf("%012d.json", serial))
+	name := b.version(serial)
 	err := os.Link(b.path, name)
 	if errors.Is(err, fs.ErrExist) { // of a write that a crash cut off, or before an older version was put back
 		if err = os.Remove(name); err == nil {
@@ -75,7 +76,7 @@ func (b *Backend) keep(serial uint64) error {
 		}
 	}
 	slices.Sort(versions)
-	for len(versions) > keepVersions {
+	for len(versions) > state.KeepVersions {
 		if err := os.Remove(filepath.Join(dir, versions[0])); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -91,6 +92,7 @@ func (s *session) StartJournal(_ context.Context, head []byte) (state.Log, error
 		return nil, fmt.Errorf("%s exists already", path)
 	}
 	temp := path + ".new"
+	crash.Point()
 	if err := writeSynced(temp, head); err != nil {
 		return nil, err
 	}
@@ -111,7 +113,9 @@ func (s *session) StartJournal(_ context.Context, head []byte) (state.Log, error
 
 // DropJournal removes it.
 func (s *session) DropJournal(context.Context) error {
+	crash.Point()
 	err := os.Remove(s.b.journal())
+	crash.Point()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -62,6 +63,48 @@ func (m *Memory) Holder(context.Context) (state.LockInfo, bool, error) {
 	return m.holder.info, true, nil
 }
 
+// Break takes the lock away: the backend cannot tell whether its holder lives.
+func (m *Memory) Break(_ context.Context, id string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.holder == nil:
+		return state.ErrNotLocked
+	case m.holder.info.ID != id:
+		return &state.LockedError{Location: m.Location(), Holder: m.holder.info}
+	}
+	m.holder = nil
+	close(m.freed)
+	return nil
+}
+
+// Versions lists the earlier snapshots.
+func (m *Memory) Versions(context.Context) ([]state.Version, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []state.Version
+	for _, data := range slices.Backward(m.previous) {
+		v, err := state.SnapshotVersion(data, int64(len(data)))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, nil
+}
+
+// Version copies an earlier snapshot.
+func (m *Memory) Version(_ context.Context, serial uint64) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, data := range slices.Backward(m.previous) {
+		if n, err := state.SnapshotSerial(data); err == nil && n == serial {
+			return bytes.Clone(data), nil
+		}
+	}
+	return nil, state.ErrNoVersion
+}
+
 // Lock takes the lock.
 func (m *Memory) Lock(ctx context.Context, info state.LockInfo, wait time.Duration) (state.Session, error) {
 	timeout := time.NewTimer(wait)
@@ -93,6 +136,9 @@ type memorySession struct {
 func (s *memorySession) Replace(_ context.Context, base uint64, next []byte) error {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
+	if s.m.holder != s {
+		return state.ErrLost
+	}
 	var have uint64
 	if s.m.stored.Snapshot != nil {
 		var err error
@@ -116,13 +162,19 @@ func (s *memorySession) StartJournal(_ context.Context, head []byte) (state.Log,
 	if s.m.stored.Journal != nil {
 		return nil, errors.New("there is a journal already")
 	}
+	if s.m.holder != s {
+		return nil, state.ErrLost
+	}
 	s.m.stored.Journal = bytes.Clone(head)
-	return memoryLog{s.m}, nil
+	return memoryLog{s}, nil
 }
 
 func (s *memorySession) DropJournal(context.Context) error {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
+	if s.m.holder != s {
+		return state.ErrLost
+	}
 	s.m.stored.Journal = nil
 	return nil
 }
@@ -137,13 +189,17 @@ func (s *memorySession) Unlock() error {
 	return nil
 }
 
-type memoryLog struct{ m *Memory }
+type memoryLog struct{ s *memorySession }
 
 func (l memoryLog) Append(p []byte) error {
-	l.m.mu.Lock()
-	defer l.m.mu.Unlock()
-	l.m.stored.Journal = append(l.m.stored.Journal, p...)
-	l.m.flushes++
+	m := l.s.m
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.holder != l.s {
+		return state.ErrLost
+	}
+	m.stored.Journal = append(m.stored.Journal, p...)
+	m.flushes++
 	return nil
 }
 

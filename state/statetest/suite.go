@@ -23,6 +23,9 @@ func Run(t *testing.T, open func(t *testing.T) func() state.Backend) {
 		"one holder at a time, and it has a name": testLock,
 		"a waiting one gets the lock":             testWait,
 		"twenty writers lose nothing":             testWriters,
+		"ten earlier versions are kept":           testVersions,
+		"a large state is whole":                  testLarge,
+		"a lock is broken by its ID only":         testBreak,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -208,5 +211,110 @@ func testWriters(t *testing.T, open func() state.Backend) {
 	wg.Wait()
 	if got := read(t, open()).Snapshot; !bytes.Equal(got, snapshot(20)) {
 		t.Errorf("after 20 writers: %q", got)
+	}
+}
+
+func testVersions(t *testing.T, open func() state.Backend) {
+	s := lock(t, open())
+	const writes = 14
+	for serial := range uint64(writes) {
+		if err := s.Replace(t.Context(), serial, snapshot(serial+1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	versions, err := open().Versions(t.Context())
+	if err != nil || len(versions) < state.KeepVersions {
+		t.Fatalf("%d earlier versions, %v", len(versions), err)
+	}
+	for n, v := range versions[:state.KeepVersions] {
+		want := uint64(writes - 1 - n)
+		if v.Serial != want || v.Size != int64(len(snapshot(want))) {
+			t.Errorf("version %d is %+v, want serial %d", n, v, want)
+		}
+		if data, err := open().Version(t.Context(), v.Serial); err != nil || !bytes.Equal(data, snapshot(v.Serial)) {
+			t.Errorf("serial %d: %q, %v", v.Serial, data, err)
+		}
+	}
+	if _, err := open().Version(t.Context(), 999); !errors.Is(err, state.ErrNoVersion) {
+		t.Errorf("a version that never was: %v", err)
+	}
+}
+
+func testLarge(t *testing.T, open func() state.Backend) {
+	s := lock(t, open())
+	large := snapshot(1)
+	for n := range 500_000 {
+		large = fmt.Appendf(large, "%d\n", n*7919)
+	}
+	if err := s.Replace(t.Context(), 0, large); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, open()).Snapshot; !bytes.Equal(got, large) {
+		t.Errorf("read %d bytes, written were %d", len(got), len(large))
+	}
+	l, err := s.StartJournal(t.Context(), large)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := l.Append(large); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, open()).Journal; !bytes.Equal(got, append(bytes.Clone(large), large...)) {
+		t.Errorf("the journal has %d bytes, want %d", len(got), 2*len(large))
+	}
+}
+
+// Where the backend can tell that the holder lives it refuses; else the broken
+// lock is free, and who had it writes no more.
+func testBreak(t *testing.T, open func() state.Backend) {
+	if err := open().Break(t.Context(), info.ID); !errors.Is(err, state.ErrNotLocked) {
+		t.Errorf("nobody holds it: %v", err)
+	}
+	old := lock(t, open())
+	if err := old.Replace(t.Context(), 0, snapshot(1)); err != nil {
+		t.Fatal(err)
+	}
+	l, err := old.StartJournal(t.Context(), []byte("head\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var locked *state.LockedError
+	if err := open().Break(t.Context(), "2"); !errors.As(err, &locked) || locked.Holder != info {
+		t.Errorf("of another ID: %v", err)
+	}
+	err = open().Break(t.Context(), info.ID)
+	if errors.Is(err, state.ErrAlive) {
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := lock(t, open())
+	before := read(t, open())
+	if string(before.Journal) != "head\n" {
+		t.Errorf("the journal of the old one is %q", before.Journal)
+	}
+	if err := old.Replace(t.Context(), 1, snapshot(2)); err == nil {
+		t.Error("a broken lock's holder wrote a snapshot")
+	}
+	if err := l.Append([]byte("late\n")); err == nil {
+		t.Error("a broken lock's holder wrote to its journal")
+	}
+	if err := old.DropJournal(t.Context()); err == nil {
+		t.Error("a broken lock's holder dropped the journal")
+	}
+	if err := old.Unlock(); err != nil {
+		t.Errorf("Unlock of a broken lock: %v", err)
+	}
+	if after := read(t, open()); !bytes.Equal(after.Snapshot, before.Snapshot) || !bytes.Equal(after.Journal, before.Journal) {
+		t.Errorf("%q became %q", before, after)
+	}
+	if err := s.DropJournal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Replace(t.Context(), 1, snapshot(2)); err != nil {
+		t.Errorf("the new holder: %v", err)
 	}
 }
