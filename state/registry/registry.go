@@ -12,6 +12,7 @@ import (
 
 	"github.com/stowage-iac/stowage/lang/schema"
 	"github.com/stowage-iac/stowage/state"
+	"github.com/stowage-iac/stowage/state/etcd"
 	"github.com/stowage-iac/stowage/state/local"
 )
 
@@ -25,6 +26,7 @@ type backend struct {
 }
 
 var all = map[string]backend{
+	"etcd":  {etcd.Schema, etcd.Open},
 	"local": {local.Schema, local.Open},
 }
 
