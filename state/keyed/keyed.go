@@ -89,7 +89,9 @@ func (b *Backend) read(ctx context.Context, h head) (stored state.Stored, err er
 			if o.Key != batchKey(h.Journal, n) {
 				return state.Stored{}, fmt.Errorf("%w: batch %d of its journal is missing", state.ErrDamaged, n)
 			}
-			stored.Journal = append(stored.Journal, o.Data...)
+			if string(o.Data) != sealed {
+				stored.Journal = append(stored.Journal, o.Data...)
+			}
 		}
 		if len(batches) == 0 {
 			return state.Stored{}, fmt.Errorf("%w: its journal is missing", state.ErrDamaged)

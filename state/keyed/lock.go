@@ -122,6 +122,9 @@ func (b *Backend) begin(ctx context.Context, held Held) (state.Session, error) {
 	return s, nil
 }
 
+// sealed is the content of the object that ends a journal whose writer lost the lock.
+const sealed = "sealed\n"
+
 // seal ends a journal whose writer may still live.
 func (b *Backend) seal(ctx context.Context, name string) error {
 	for {
@@ -129,10 +132,10 @@ func (b *Backend) seal(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		if n := len(batches); n > 0 && len(batches[n-1].Data) == 0 {
+		if n := len(batches); n > 0 && string(batches[n-1].Data) == sealed {
 			return nil
 		}
-		if _, err := b.put(ctx, batchKey(name, len(batches)), nil, ""); !errors.Is(err, ErrChanged) {
+		if _, err := b.put(ctx, batchKey(name, len(batches)), []byte(sealed), ""); !errors.Is(err, ErrChanged) {
 			return err
 		}
 	}

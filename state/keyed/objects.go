@@ -5,7 +5,7 @@
 //
 //	head                     what is valid: JSON, see head
 //	snapshot/NAME/000000     the pieces of one snapshot
-//	journal/NAME/00000000    the batches of records of one journal; an empty one seals it
+//	journal/NAME/00000000    the batches of records of one journal; the last may seal it
 //	lock                     whatever the store makes of its lock
 //
 // Snapshots and journals are written under names of their own and become valid by

@@ -14,6 +14,7 @@ import (
 	"github.com/stowage-iac/stowage/state"
 	"github.com/stowage-iac/stowage/state/etcd"
 	"github.com/stowage-iac/stowage/state/local"
+	"github.com/stowage-iac/stowage/state/s3"
 )
 
 // Default is the backend of a configuration that names none.
@@ -28,6 +29,7 @@ type backend struct {
 var all = map[string]backend{
 	"etcd":  {etcd.Schema, etcd.Open},
 	"local": {local.Schema, local.Open},
+	"s3":    {s3.Schema, s3.Open},
 }
 
 // Names are the types of backends, sorted.
