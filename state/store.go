@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/user"
 	"time"
@@ -34,6 +35,14 @@ func NewStore(b Backend, o Options) *Store {
 		o.Keys = NewKeyring(KeyOptions{})
 	}
 	return &Store{backend: b, o: o}
+}
+
+// Close ends the backend's connections, if it has any. Nothing is lost without it.
+func (s *Store) Close() error {
+	if c, ok := s.backend.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
 }
 
 // Loaded is a state as it is now: the snapshot with the journal of an operation

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,8 +22,6 @@ type Child struct {
 	Type      string         // as in the configuration
 	Arguments map[string]any // as in the configuration
 	Env       []string       // NAME=value, for credentials
-	// Shared is how this process opens the same state; nil: as the child does.
-	Shared func() state.Backend
 }
 
 // Run kills a process at every call that it makes to the backend, before and
@@ -66,9 +65,6 @@ type crashed struct {
 
 func (w *crashed) backend() state.Backend {
 	w.t.Helper()
-	if w.child.Shared != nil {
-		return w.child.Shared()
-	}
 	text, _ := json.Marshal(w.child.Arguments)
 	arguments, err := registry.Decode(w.child.Type, text)
 	if err != nil {
@@ -129,6 +125,9 @@ func (w *crashed) run(point int) (ended bool) {
 func (w *crashed) check(point int) {
 	w.t.Helper()
 	b := w.backend()
+	if c, ok := b.(io.Closer); ok {
+		defer c.Close()
+	}
 	if holder, held, err := b.Holder(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	} else if held {

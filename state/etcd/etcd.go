@@ -86,6 +86,18 @@ func (s *store) connect(ctx context.Context) (*clientv3.Client, error) {
 	return client, nil
 }
 
+// Close ends the client.
+func (s *store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.client == nil {
+		return nil
+	}
+	c := s.client
+	s.client = nil
+	return c.Close()
+}
+
 func (o Options) tls() (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if o.CA != "" {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/stowage-iac/stowage/state"
@@ -43,6 +44,14 @@ func New(s Store, o Options) *Backend {
 
 // Location names the state.
 func (b *Backend) Location() string { return b.o.Location }
+
+// Close ends the store's connections, if it has any.
+func (b *Backend) Close() error {
+	if c, ok := b.store.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
 
 // Previous says where earlier versions are.
 func (b *Backend) Previous() string { return b.o.Previous }

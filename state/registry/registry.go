@@ -14,6 +14,7 @@ import (
 	"github.com/stowage-iac/stowage/state"
 	"github.com/stowage-iac/stowage/state/etcd"
 	"github.com/stowage-iac/stowage/state/local"
+	"github.com/stowage-iac/stowage/state/postgres"
 	"github.com/stowage-iac/stowage/state/s3"
 )
 
@@ -27,9 +28,10 @@ type backend struct {
 }
 
 var all = map[string]backend{
-	"etcd":  {etcd.Schema, etcd.Open},
-	"local": {local.Schema, local.Open},
-	"s3":    {s3.Schema, s3.Open},
+	"etcd":     {etcd.Schema, etcd.Open},
+	"local":    {local.Schema, local.Open},
+	"postgres": {postgres.Schema, postgres.Open},
+	"s3":       {s3.Schema, s3.Open},
 }
 
 // Names are the types of backends, sorted.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"testing"
 	"time"
@@ -27,7 +28,16 @@ func Run(t *testing.T, open func(t *testing.T) func() state.Backend) {
 		"a large state is whole":                  testLarge,
 		"a lock is broken by its ID only":         testBreak,
 	} {
-		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+		t.Run(name, func(t *testing.T) {
+			next := open(t)
+			test(t, func() state.Backend {
+				b := next()
+				if c, ok := b.(io.Closer); ok {
+					t.Cleanup(func() { c.Close() })
+				}
+				return b
+			})
+		})
 	}
 }
 
