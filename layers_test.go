@@ -45,7 +45,7 @@ var layers = map[string][]string{
 // directly or through our own packages.
 var foreign = map[string][]string{
 	"cmd/stowage": {"go.etcd.io/etcd/server", "github.com/containerd/containerd/v2/plugins", "github.com/containerd/containerd/v2/cmd",
-		"github.com/santhosh-tekuri/jsonschema", "github.com/chromedp"},
+		"github.com/santhosh-tekuri/jsonschema", "github.com/chromedp", "github.com/yuin/goldmark"},
 	"cmd/stowaged": {"github.com/hashicorp/hcl", "github.com/zclconf/go-cty", "github.com/mitchellh/cli"},
 }
 

@@ -222,6 +222,19 @@ func (m *maker) settle(result scheduler.Result) {
 	}
 }
 
+// bySlot is the inverse of placementOf.
+func bySlot(previous map[int]string) []string {
+	n := 0
+	for slot := range previous {
+		n = max(n, slot+1)
+	}
+	nodes := make([]string, n)
+	for slot, node := range previous {
+		nodes[slot] = node
+	}
+	return nodes
+}
+
 // bind records the nodes in the change, and makes a change of a pod that changes
 // nothing but its nodes.
 func (m *maker) bind(p *podPlan, pp *PodPlacement) {
@@ -232,6 +245,7 @@ func (m *maker) bind(p *podPlan, pp *PodPlacement) {
 		slots = max(slots, d.Slot+1)
 	}
 	c.Placement = make([]string, slots)
+	pp.Previous = bySlot(p.previous)
 	var moves []providers.Cause
 	for _, d := range pp.Replicas {
 		c.Placement[d.Slot] = d.Node

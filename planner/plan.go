@@ -127,7 +127,8 @@ type PodPlacement struct {
 	Address  string
 	Replicas []scheduler.Decision
 	Unplaced []scheduler.Unplaced
-	Moved    []int // slots that change their node
+	Moved    []int    // slots that change their node
+	Previous []string // node of each slot before; "" where there was none
 }
 
 // NodeUse is a node's room before and after the plan.

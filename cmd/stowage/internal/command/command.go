@@ -8,6 +8,7 @@ import (
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/destroy"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/format"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/functions"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/graph"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/kinds"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/output"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/plan"
@@ -27,6 +28,7 @@ func App() *cli.App {
 			destroy.Command(),
 			format.Command(),
 			functions.Command(),
+			graph.Command(),
 			kinds.Command(),
 			output.Command(),
 			plan.Command(),

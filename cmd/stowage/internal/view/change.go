@@ -48,11 +48,16 @@ func (p *printer) change(c *planner.Change) {
 	for _, line := range because(c) {
 		p.text("  ", "# ("+line+")")
 	}
+	p.diff(c)
+}
+
+// diff writes the block of a change.
+func (p *printer) diff(c *planner.Change) {
 	p.forces = nil
 	if c.Action == planner.Replace {
 		p.forces = c.Causes
 	}
-	p.block(0, symbolOf[c.Action], header(c.Kind, c.Address), "", v.Schemas[c.Kind], c.Before, c.After)
+	p.block(0, symbolOf[c.Action], header(c.Kind, c.Address), "", p.view.Schemas[c.Kind], c.Before, c.After)
 }
 
 // header is how the configuration opens the block: pod "web".
@@ -127,6 +132,15 @@ type printer struct {
 	b      bytes.Buffer
 	forces []providers.Cause // fields that force a replacement
 	known  map[*schema.Block]members
+
+	structured bool // lines are kept apart, for Lines
+	marks      []lineMark
+}
+
+// lineMark is where a line of a diff begins, and what it is marked with.
+type lineMark struct {
+	at, depth int
+	symbol    symbol
 }
 
 // members are what parts gives for a schema.
@@ -158,10 +172,18 @@ func (p *printer) text(indent, s string) {
 }
 
 // rewind drops what was written after n bytes.
-func (p *printer) rewind(n int) { p.b.Truncate(n) }
+func (p *printer) rewind(n int) {
+	p.b.Truncate(n)
+	for len(p.marks) > 0 && p.marks[len(p.marks)-1].at >= n {
+		p.marks = p.marks[:len(p.marks)-1]
+	}
+}
 
 // line writes one line of a diff at a depth, its symbol in the three columns before.
 func (p *printer) line(depth int, s symbol, text string) {
+	if p.structured {
+		p.marks = append(p.marks, lineMark{p.b.Len(), depth, s})
+	}
 	p.b.WriteString(strings.Repeat("    ", depth))
 	p.b.WriteString(strings.Repeat(" ", 3-len(s)))
 	p.b.WriteString(p.mark(s))

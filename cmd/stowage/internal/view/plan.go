@@ -201,6 +201,14 @@ func addresses(list []string) string {
 // outputChanges lists the outputs that differ.
 func (v View) outputChanges(p *planner.Plan) string {
 	pr := &printer{view: v}
+	pr.outputs(p)
+	if pr.b.Len() == 0 {
+		return ""
+	}
+	return "\n" + v.Bold("Changes to outputs:") + "\n" + pr.b.String()
+}
+
+func (pr *printer) outputs(p *planner.Plan) {
 	longest := 0
 	for _, o := range p.Outputs {
 		if o.Action != planner.NoOp {
@@ -217,10 +225,6 @@ func (v View) outputChanges(p *planner.Plan) string {
 		}
 		pr.value(0, o.Name+strings.Repeat(" ", longest-len(o.Name))+" = ", before, after, "", nil)
 	}
-	if pr.b.Len() == 0 {
-		return ""
-	}
-	return "\n" + v.Bold("Changes to outputs:") + "\n" + pr.b.String()
 }
 
 // transfers lists the image content that goes to each host.
@@ -231,12 +235,8 @@ func (v View) transfers(p *planner.Plan) string {
 	var rows [][]string
 	var sum int64
 	for _, t := range p.Transfers {
-		size := bytesIn(t.Bytes) + " of " + bytesIn(t.Total)
-		if t.Unknown {
-			size = unknownText
-		}
 		sum += t.Bytes
-		rows = append(rows, []string{printable(t.Image) + " → " + t.Node + ":", size})
+		rows = append(rows, []string{printable(t.Image) + " → " + t.Node + ":", transferSize(t)})
 	}
 	return "\n" + v.Bold("Transfers") + ": " + bytesIn(sum) + "\n" + table("  ", rows)
 }
