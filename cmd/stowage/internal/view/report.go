@@ -20,6 +20,7 @@ type Report struct {
 	Destroy     bool
 	Headline    string // No changes, or how many
 	Summary     Summary
+	Partial     string   // the options that narrow it; "" when it is about everything
 	Interrupted string   // the apply before this plan that did not end, as lines; "" when it did
 	Drift       []Event  // changed outside of Stowage
 	Healed      []Event  // done by agents and controllers
@@ -109,8 +110,13 @@ func (v View) Report(p *planner.Plan) *Report {
 		r.Context = printable(p.Context)
 	}
 	r.Summary.Add, r.Summary.Change, r.Summary.Destroy = p.Count()
+	if p.Partial() {
+		r.Partial = printable(p.Given())
+	}
 	for i, c := range p.Changes {
-		if len(c.Drift) > 0 {
+		if p.RefreshOnly && len(c.Drift) > 0 {
+			r.Changes = append(r.Changes, v.recorded(i, c))
+		} else if len(c.Drift) > 0 {
 			r.Drift = append(r.Drift, Event{c.Address, causesText(c.Drift)})
 		}
 		for _, h := range c.Healed {
@@ -134,7 +140,10 @@ func (v View) Report(p *planner.Plan) *Report {
 }
 
 func (v View) headline(p *planner.Plan) string {
-	if p.Empty() {
+	switch {
+	case p.Empty() && p.RefreshOnly:
+		return "No changes. What is there is what the state records."
+	case p.Empty():
 		return "No changes. " + noChanges(p)
 	}
 	return v.summary(p)
@@ -151,6 +160,21 @@ func (v View) item(index int, c *planner.Change) Item {
 	}
 	return i
 }
+
+// recorded is the change of the record, of a plan that changes nothing else.
+func (v View) recorded(index int, c *planner.Change) Item {
+	now := *c
+	now.Action = planner.Update
+	if c.After.IsNull() {
+		now.Action = planner.Delete
+	}
+	i := v.item(index, &now)
+	i.Words, i.Because = recordWords[now.Action], []string{causesText(c.Drift)}
+	return i
+}
+
+// recordWords say what a plan that only records does.
+var recordWords = map[planner.Action]string{planner.Update: "will be recorded as it is now", planner.Delete: "is gone, and will be forgotten"}
 
 // Diff is the change of the block, from its header to its closing brace.
 func (i Item) Diff() []Line {

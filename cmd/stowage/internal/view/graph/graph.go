@@ -112,7 +112,7 @@ func stepNode(p *planner.Plan, s planner.Step) (Node, bool) {
 	switch s.Kind {
 	case planner.StepApply, planner.StepDelete:
 		c := p.Changes[s.Index]
-		n := Node{ID: c.Address, Label: clean(c.Address), Note: string(c.Action), Class: string(c.Action), Kind: c.Kind, Block: block(c.Address), Count: 1}
+		n := Node{ID: c.Address, Label: clean(c.Address), Note: string(c.Action), Class: string(c.Action), Kind: c.Kind, Block: lang.BlockOf(c.Address), Count: 1}
 		if c.Action == planner.Replace {
 			n.Note = "replace: create"
 			if s.Kind == planner.StepDelete {
@@ -129,19 +129,6 @@ func stepNode(p *planner.Plan, s planner.Step) (Node, bool) {
 		return Node{ID: t.Image + " → " + t.Node, Label: clean(t.Image), Note: clean(what + t.Node), Class: "push", Kind: "push", Block: "push " + t.Image, Count: 1}, true
 	}
 	return Node{}, false
-}
-
-// block is the address of an instance's block.
-func block(address string) string {
-	if strings.HasSuffix(address, `"]`) {
-		if i := strings.Index(address, `["`); i > 0 && !strings.HasPrefix(address, "module.") {
-			return address[:i]
-		}
-	}
-	if i := strings.LastIndexByte(address, '['); i > 0 && strings.HasSuffix(address, "]") {
-		return address[:i]
-	}
-	return address
 }
 
 // clean keeps control characters out of labels.

@@ -9,12 +9,13 @@ import (
 	"strings"
 
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/view"
+	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/planner"
 )
 
 const (
 	maxEntries = 10_000    // changes that have an entry
-	maxDiffs   = 4_000_000 // bytes of all diffs
+	maxDiffs   = 3_000_000 // bytes of all diffs
 	maxDiff    = 200_000   // bytes of one diff
 	groupFrom  = 12        // instances of a block with the same action that are folded into one
 )
@@ -83,12 +84,12 @@ func grouped(r *view.Report, order []int, diffs map[int]template.HTML) []group {
 	size, at := map[key]int{}, map[key]int{}
 	for _, i := range order {
 		c := r.Changes[i]
-		size[key{blockOf(c.Address), c.Action}]++
+		size[key{lang.BlockOf(c.Address), c.Action}]++
 	}
 	var out []group
 	for _, i := range order {
 		c := r.Changes[i]
-		k := key{blockOf(c.Address), c.Action}
+		k := key{lang.BlockOf(c.Address), c.Action}
 		e := entry{
 			ID: entryID(c.Index), Address: c.Address, Class: string(c.Action), Symbol: c.Symbol,
 			Words: c.Words, Because: c.Because, Diff: diffs[i],
@@ -109,14 +110,6 @@ func grouped(r *view.Report, order []int, diffs map[int]template.HTML) []group {
 }
 
 func entryID(change int) string { return fmt.Sprintf("c%d", change) }
-
-// blockOf is an instance's address without its key.
-func blockOf(address string) string {
-	if i := strings.LastIndexByte(address, '['); i > 0 && strings.HasSuffix(address, "]") {
-		return address[:i]
-	}
-	return address
-}
 
 // lineClass colours a line of a diff.
 var lineClass = map[string]string{"+": "create", "-": "delete", "~": "update", "-/+": "replace"}

@@ -94,6 +94,9 @@ func more(n int, noun string) string {
 // notes tells what has happened since the last apply, and what is to be looked at.
 func notes(r *view.Report) []string {
 	var out []string
+	if r.Partial != "" {
+		out = append(out, "\n> [!NOTE]\n> This plan is partial&#58; "+code(short(r.Partial, 1000))+"\n")
+	}
 	if r.Interrupted != "" {
 		out = append(out, "\n> [!WARNING]\n> "+strings.ReplaceAll(prose(short(r.Interrupted, 2000)), "\n", "<br>\n> ")+"\n")
 	}

@@ -218,11 +218,11 @@ func decode(config string) map[string]cty.Value {
 	ev, diags := lang.NewEvaluator(cfg, lang.Inputs{})
 	must(diags)
 	out := map[string]cty.Value{}
-	for _, r := range ev.Order() {
-		keys, diags := ev.Expand(r)
+	for b := range ev.Blocks() {
+		keys, diags := ev.Expand(b)
 		must(diags)
 		for _, key := range keys {
-			inst, diags := ev.Decode(r, key)
+			inst, diags := ev.Decode(b, key)
 			must(diags)
 			ev.Set(inst.Address, inst.Config)
 			out[inst.Address] = markEnv(inst.Config)
@@ -297,7 +297,7 @@ func Hostile(text string) *planner.Plan {
 	causes := []providers.Cause{{Path: text, Why: text}}
 	address := `pod.web["` + text + `"]`
 	return &planner.Plan{
-		StowageVersion: text, Context: text, Lineage: text,
+		StowageVersion: text, Context: text, Lineage: text, Options: planner.Options{Targets: []string{text}},
 		Interrupted: &planner.Interrupted{Operation: text, By: text, Done: []string{text}, Underway: []string{text}},
 		Warnings:    hcl.Diagnostics{{Severity: hcl.DiagWarning, Summary: text, Detail: text, Subject: &hcl.Range{Filename: text, Start: hcl.InitialPos, End: hcl.InitialPos}}},
 		Changes: []*planner.Change{
