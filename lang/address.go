@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -176,6 +177,46 @@ func addressStep(s string) (kind, name string, key cty.Value, rest string, ok bo
 		rest = rest[n:]
 	}
 	return kind, name, key, rest, true
+}
+
+// Covers lists what an address of an instance may be named by as a dependency, the
+// address itself and that of its block first: each module around it, with and
+// without keys, and the block in all instances of such a module. A dependency
+// without the keys of modules stands for all of their instances.
+func Covers(address string) []string {
+	block, key := SplitAddress(address)
+	all := []string{address}
+	if key != "" {
+		all = append(all, block)
+	}
+	a, ok := ParseAddress(block)
+	if !ok || len(a.Modules) == 0 {
+		return all
+	}
+	seen := map[string]bool{address: true, block: true}
+	add := func(s string) {
+		if !seen[s] {
+			seen[s] = true
+			all = append(all, s)
+		}
+	}
+	for bare := len(a.Modules) - 1; bare >= 0; bare-- { // modules from here on without their keys
+		wide := Address{Modules: slices.Clone(a.Modules), Kind: a.Kind, Name: a.Name}
+		for i := bare; i < len(wide.Modules); i++ {
+			wide.Modules[i].Key = cty.NilVal
+		}
+		add(wide.String())
+	}
+	for n := len(a.Modules); n > 0; n-- {
+		for bare := n; bare >= 0; bare-- {
+			m := Address{Modules: slices.Clone(a.Modules[:n])}
+			for i := bare; i < n; i++ {
+				m.Modules[i].Key = cty.NilVal
+			}
+			add(m.String())
+		}
+	}
+	return all
 }
 
 // ModuleOf is the address of the module that an instance or a block is in:

@@ -175,8 +175,18 @@ func (e *Evaluator) Get(address string) (cty.Value, bool) {
 }
 
 func (e *Evaluator) byAddress(name string) *Block {
-	if r := e.config.Root.resources[name]; r != nil {
-		return e.root.blocks[r.slot]
+	in := e.root
+	if module := ModuleOf(name); module != "" {
+		e.modulesMu.RLock()
+		in = e.modules[module]
+		e.modulesMu.RUnlock()
+		if in == nil || len(name) == len(module) {
+			return nil
+		}
+		name = name[len(module)+1:]
+	}
+	if r := in.module.resources[name]; r != nil {
+		return in.blocks[r.slot]
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ func (e *Evaluator) Decode(b *Block, key cty.Value) (*Instance, hcl.Diagnostics)
 	if len(diags) == 0 {
 		f.release()
 	}
-	return inst, tidy(append(diags, e.reported()...))
+	return inst, tidy(append(b.in.locate(diags), e.reported()...))
 }
 
 // bind gives count and each their values.
@@ -102,7 +102,7 @@ func (m *moduleInstance) cached(b *body) (base attrs, whole cty.Value, deps []de
 	c.seen = m.e.generations(b.reach, c.seen)
 	f := m.frame(nil)
 	a := b.shape.absent.clone()
-	m.e.report(f.fill(b, a, f.ctx, perConfig))
+	m.report(f.fill(b, a, f.ctx, perConfig))
 	if b.name != cty.NilVal {
 		a.set(b.label, b.name)
 	}
@@ -111,7 +111,7 @@ func (m *moduleInstance) cached(b *body) (base attrs, whole cty.Value, deps []de
 		c.whole = a.object(b.shape.ty)
 		c.deps = slices.Clone(compact(f.deps))
 	} else {
-		c.deps = shared(f.deps)
+		c.deps = m.e.shared(f.deps)
 	}
 	return c.base, c.whole, c.deps
 }

@@ -97,10 +97,11 @@ func reportOn(t *testing.T, files map[string][]byte, flags []VariableFlag) strin
 			e.Set(inst.Address, planned(inst.Kind, inst.Config, func(string) cty.Value { return cty.NilVal }))
 		}
 	}
+	all = append(all, e.Finish()...)
 	for _, o := range c.Outputs {
 		_, _, diags := e.Output(o.Name)
 		all = append(all, diags...)
 	}
-	report("evaluate", all)
+	report("evaluate", Distinct(all))
 	return out.String()
 }

@@ -32,6 +32,11 @@ type Evaluator struct {
 	cwd        func() string
 	checking   bool // Validate: nothing is known
 
+	modulesMu sync.RWMutex
+	modules   map[string]*moduleInstance // those that were called, by address
+	byModule  [][]*moduleInstance        // by Module.index; nil: not known yet
+	wide      map[*Resource]*Block       // see everywhere
+
 	pendingMu  sync.Mutex
 	pending    hcl.Diagnostics
 	hasPending atomic.Bool
@@ -48,7 +53,10 @@ func newEvaluator(c *Config, now time.Time) *Evaluator {
 	}
 	e.files = functions.NewFiles(c.Dir, c.snapshot)
 	e.functions = functions.New(functions.Options{Files: e.files, Sensitive: sensitiveMark("sensitive"), Now: now})
+	e.modules, e.wide = map[string]*moduleInstance{}, map[*Resource]*Block{}
+	e.byModule = make([][]*moduleInstance, len(c.modules))
 	e.root = e.newInstance(c.Root, "")
+	e.byModule[0] = []*moduleInstance{e.root}
 	return e
 }
 
@@ -67,8 +75,10 @@ func (e *Evaluator) workingDir() string {
 func (e *Evaluator) Blocks() iter.Seq[*Block] {
 	return func(yield func(*Block) bool) {
 		for _, r := range e.config.order {
-			if !yield(e.root.blocks[r.slot]) {
-				return
+			for _, in := range e.instances(r.module) {
+				if !yield(in.blocks[r.slot]) {
+					return
+				}
 			}
 		}
 	}
@@ -178,6 +188,9 @@ func (e *Evaluator) output(o *Output) (cty.Value, []string, hcl.Diagnostics) {
 
 // dependOn records an entry of depends_on.
 func (f *frame) dependOn(d dependency) hcl.Diagnostics {
+	if d.call != nil {
+		return f.dependOnCall(d)
+	}
 	if d.key == cty.NilVal {
 		if d.resource.keyed() {
 			f.depend(f.m.blocks[d.resource.slot], allOf)

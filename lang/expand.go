@@ -19,16 +19,9 @@ func (e *Evaluator) Expand(b *Block) ([]cty.Value, hcl.Diagnostics) {
 		return keys, nil
 	}
 	f := b.in.frame(nil)
-	x := expansion{frame: f, resource: r}
-	switch {
-	case r.count != nil:
-		x.countInstances()
-	case r.forEach != nil:
-		x.eachInstance()
-	default:
-		x.keys = []cty.Value{cty.NilVal}
-	}
-	x.diags = append(f.explain(r.repeatExpression(), x.diags), e.reported()...)
+	x := expansion{frame: f, address: r.address, count: r.count, forEach: r.forEach}
+	x.expand()
+	x.diags = append(b.in.locate(f.explain(x.expression(), x.diags)), e.reported()...)
 
 	addresses := make([]string, len(x.keys))
 	for i, key := range x.keys {
@@ -40,7 +33,7 @@ func (e *Evaluator) Expand(b *Block) ([]cty.Value, hcl.Diagnostics) {
 		return b.keys, nil
 	}
 	b.open, b.failed = true, x.diags.HasErrors()
-	b.keys, b.each, b.addresses, b.deps = x.keys, x.values, addresses, shared(f.deps)
+	b.keys, b.each, b.addresses, b.deps = x.keys, x.values, addresses, append(e.shared(f.deps), b.in.deps...)
 	b.vals = make([]cty.Value, len(x.keys))
 	if r.forEach != nil {
 		b.index = make(map[string]int, len(x.keys))
@@ -51,24 +44,36 @@ func (e *Evaluator) Expand(b *Block) ([]cty.Value, hcl.Diagnostics) {
 	return b.keys, x.diags
 }
 
-// repeatExpression is the one of count or for_each, or nil.
-func (r *Resource) repeatExpression() hclsyntax.Expression {
+// expansion is the evaluation of count or for_each.
+type expansion struct {
+	*frame
+	address        string // for messages
+	count, forEach *expression
+	keys           []cty.Value
+	values         []cty.Value
+	diags          hcl.Diagnostics
+}
+
+// expression is the one of count or for_each, or nil.
+func (x *expansion) expression() hclsyntax.Expression {
 	switch {
-	case r.count != nil:
-		return r.count.Expression
-	case r.forEach != nil:
-		return r.forEach.Expression
+	case x.count != nil:
+		return x.count.Expression
+	case x.forEach != nil:
+		return x.forEach.Expression
 	}
 	return nil
 }
 
-// expansion is the evaluation of count or for_each.
-type expansion struct {
-	*frame
-	resource *Resource
-	keys     []cty.Value
-	values   []cty.Value
-	diags    hcl.Diagnostics
+func (x *expansion) expand() {
+	switch {
+	case x.count != nil:
+		x.countInstances()
+	case x.forEach != nil:
+		x.eachInstance()
+	default:
+		x.keys = []cty.Value{cty.NilVal}
+	}
 }
 
 func (x *expansion) fail(e *expression, summary, detail string) {
@@ -81,7 +86,7 @@ func (x *expansion) fail(e *expression, summary, detail string) {
 const adviceUnknown = " Calculate it from variables and local values, which are known in the plan."
 
 func (x *expansion) countInstances() {
-	e, address := x.resource.count, x.resource.address
+	e, address := x.count, x.address
 	v, diags := e.Value(x.ctx)
 	x.diags = append(x.diags, diags...)
 	if diags.HasErrors() {
@@ -122,7 +127,7 @@ func (x *expansion) countInstances() {
 }
 
 func (x *expansion) eachInstance() {
-	e, address := x.resource.forEach, x.resource.address
+	e, address := x.forEach, x.address
 	v, diags := e.Value(x.ctx)
 	x.diags = append(x.diags, diags...)
 	if diags.HasErrors() {
@@ -159,7 +164,7 @@ func (x *expansion) eachInstance() {
 }
 
 func (x *expansion) wrongType(e *expression, v cty.Value) {
-	detail := "The for_each of " + x.resource.address + " is " + article(v.Type()) + "; it must be a map, an object or a set of strings."
+	detail := "The for_each of " + x.address + " is " + article(v.Type()) + "; it must be a map, an object or a set of strings."
 	if v.Type().IsTupleType() || v.Type().IsListType() {
 		detail += " Make a set of it: toset(…)."
 	}
@@ -167,7 +172,7 @@ func (x *expansion) wrongType(e *expression, v cty.Value) {
 }
 
 func (x *expansion) eachOfSet(e *expression, v cty.Value) {
-	address := x.resource.address
+	address := x.address
 	if ety := v.Type().ElementType(); ety != cty.String && v.LengthInt() > 0 {
 		x.fail(e, "Invalid for_each", "The for_each of "+address+" is a set of "+ety.FriendlyName()+"; it must be a set of strings, or a map.")
 		return

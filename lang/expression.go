@@ -74,6 +74,7 @@ type compiler struct {
 	scope
 	out    *expression
 	locals []string // variables of the for expressions around
+	narrow string   // the only output that the next reference to a module needs
 }
 
 // rewrite replaces references within e and returns e or what stands for it.
@@ -81,7 +82,19 @@ func (x *compiler) rewrite(e hclsyntax.Expression) hclsyntax.Expression {
 	switch e := e.(type) {
 	case *hclsyntax.ScopeTraversalExpr:
 		return x.traversal(e)
+	case *hclsyntax.RelativeTraversalExpr:
+		if index, ok := e.Source.(*hclsyntax.IndexExpr); ok {
+			if ref := x.callIndex(index, e.Traversal); ref != nil {
+				e.Source = ref
+				return e
+			}
+		}
+	case *hclsyntax.SplatExpr:
+		x.narrowSplat(e)
 	case *hclsyntax.IndexExpr:
+		if ref := x.callIndex(e, nil); ref != nil {
+			return ref
+		}
 		if s, ok := e.Collection.(*hclsyntax.ScopeTraversalExpr); ok {
 			if ref := x.instanceIndex(e, s); ref != nil {
 				e.Key = x.rewrite(e.Key)
@@ -135,6 +148,8 @@ func mapChildren(e hclsyntax.Expression, replace func(hclsyntax.Expression) hcls
 	case *hclsyntax.RelativeTraversalExpr:
 		e.Source = replace(e.Source)
 	case *instanceRef:
+		e.Key = replace(e.Key)
+	case *callRef:
 		e.Key = replace(e.Key)
 	case *hclsyntax.IndexExpr:
 		e.Collection = replace(e.Collection)
@@ -203,6 +218,8 @@ func children(e hclsyntax.Expression, visit func(hclsyntax.Expression)) {
 	case *textPart:
 		visit(e.Expression)
 	case *instanceRef:
+		visit(e.Key)
+	case *callRef:
 		visit(e.Key)
 	case *hclsyntax.IndexExpr:
 		visit(e.Collection)

@@ -108,11 +108,19 @@ func (f *frame) target(r *ref) cty.Value {
 	case toContextName:
 		return cty.StringVal(f.e.config.Context)
 	case toModulePath:
-		return cty.StringVal(f.m.module.Dir)
+		return cty.StringVal(f.m.module.path())
+	case toRootPath:
+		return cty.StringVal(f.e.config.Root.path())
 	case toWorkingDir:
 		return cty.StringVal(f.e.workingDir())
 	case toResource:
 		return f.resource(r.resource, r.key)
+	case toModule:
+		if r.key == cty.NilVal {
+			return f.called(r.call, r.output)
+		}
+		v, _ := f.calledInstance(r.call, r.key, r.output)
+		return v
 	}
 	return cty.DynamicVal
 }
@@ -158,7 +166,14 @@ func (f *frame) depend(b *Block, index int) {
 func (f *frame) dependAll(r *Resource) { f.depend(f.m.blocks[r.slot], allOf) }
 
 // variable is the value of a variable of the module.
-func (f *frame) variable(v *Variable) cty.Value { return f.m.variables[v.index].value }
+func (f *frame) variable(v *Variable) cty.Value {
+	if f.m.called == nil {
+		return f.m.variables[v.index].value
+	}
+	value, deps := f.m.variable(v)
+	f.deps = append(f.deps, deps...)
+	return value
+}
 
 // local is the value of a local value, and makes its dependencies those of f.
 func (f *frame) local(local *Local) cty.Value {
@@ -213,18 +228,22 @@ func compact(deps []dep) []dep {
 const maxSharedDeps = 32
 
 // shared is compact for a result that many referrers share.
-func shared(deps []dep) []dep {
+func (e *Evaluator) shared(deps []dep) []dep {
 	if len(deps) == 0 {
 		return nil
 	}
 	deps = compact(deps)
-	counts := map[*Block]int{}
-	for _, d := range deps {
-		counts[d.block]++
-	}
-	for i := range deps {
-		if counts[deps[i].block] > maxSharedDeps {
-			deps[i].index = allOf
+	if len(deps) > maxSharedDeps {
+		counts := map[*Resource]int{}
+		for _, d := range deps {
+			if d.block.Resource != nil {
+				counts[d.block.Resource]++
+			}
+		}
+		for i, d := range deps {
+			if r := d.block.Resource; r != nil && counts[r] > maxSharedDeps {
+				deps[i] = dep{e.everywhere(r), allOf}
+			}
 		}
 	}
 	return slices.Clone(compact(deps))
@@ -232,17 +251,20 @@ func shared(deps []dep) []dep {
 
 // noInstance says why there is no instance with the key, and which there are.
 func (b *Block) noInstance(key cty.Value) string {
-	r := b.Resource
-	n := len(b.keys)
+	return noInstance(b.Resource.address, b.Resource.repetition(), b.keys, key)
+}
+
+func noInstance(address, repetition string, keys []cty.Value, key cty.Value) string {
+	n := len(keys)
 	switch {
 	case n == 0:
-		return fmt.Sprintf("%s has no instances: its %s is empty.", r.address, r.repetition())
-	case r.count != nil:
+		return fmt.Sprintf("%s has no instances: its %s is empty.", address, repetition)
+	case repetition == "count":
 		return fmt.Sprintf("There is no %s: count is %d, so that the instances are %s[0] to %s[%d].",
-			InstanceAddress(r.address, key), n, r.address, r.address, n-1)
+			InstanceAddress(address, key), n, address, address, n-1)
 	}
 	var names []string
-	for _, k := range b.keys {
+	for _, k := range keys {
 		names = append(names, k.AsString())
 	}
 	hint := didYouMean(key.AsString(), names)
@@ -252,5 +274,5 @@ func (b *Block) noInstance(key cty.Value) string {
 		}
 		hint = " There is " + listWords(names, "and") + "."
 	}
-	return fmt.Sprintf("There is no %s: for_each has no such key.%s", InstanceAddress(r.address, key), hint)
+	return fmt.Sprintf("There is no %s: for_each has no such key.%s", InstanceAddress(address, key), hint)
 }

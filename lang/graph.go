@@ -23,15 +23,40 @@ func (l *loader) finish() {
 	for _, x := range l.exprs {
 		x.reach = x.reaches()
 	}
+	for _, m := range l.config.modules {
+		all := map[*Resource]bool{}
+		exprs, deps := m.around()
+		for _, x := range exprs {
+			for _, to := range x.reach {
+				all[to] = true
+			}
+		}
+		for _, d := range deps {
+			for _, to := range d.resources() {
+				all[to] = true
+			}
+		}
+		m.waits = sortedResources(all)
+	}
 	for _, r := range l.config.Resources {
 		all := map[*Resource]bool{}
+		for _, to := range r.module.waits {
+			all[to] = true
+		}
 		for _, x := range r.expressions() {
 			for _, to := range x.reach {
 				all[to] = true
 			}
 		}
 		for _, d := range r.dependsOn {
-			all[d.resource] = true
+			for _, to := range d.resources() {
+				all[to] = true
+			}
+			if d.call != nil {
+				for _, to := range d.call.repeat.reach {
+					all[to] = true
+				}
+			}
 		}
 		r.refs = sortedResources(all)
 		if r.body != nil {
@@ -45,8 +70,17 @@ func (l *loader) finish() {
 func (l *loader) named() []*named {
 	var all []*named
 	for _, m := range l.config.modules {
+		for _, v := range m.variables {
+			all = append(all, &v.named)
+		}
 		for _, local := range m.locals {
 			all = append(all, &local.named)
+		}
+		for _, o := range m.Outputs {
+			all = append(all, &o.named)
+		}
+		for _, c := range m.calls {
+			all = append(all, &c.repeat)
 		}
 	}
 	return all
@@ -305,22 +339,24 @@ func (l *loader) resourceCycles(waiting []int) {
 
 // stepsTo is the step from r to another block, with the local values on the way.
 func (r *Resource) stepsTo(to *Resource) []cycleStep {
-	for _, d := range r.dependsOn {
-		if d.resource == to {
-			return []cycleStep{{r.address, d.rng}}
+	exprs, deps := r.module.around()
+	exprs, deps = append(r.expressions(), exprs...), append(r.dependsOn[:len(r.dependsOn):len(r.dependsOn)], deps...)
+	for _, d := range deps {
+		if slices.Contains(d.resources(), to) {
+			return []cycleStep{{r.Address(), d.rng}}
 		}
 	}
-	for _, x := range r.expressions() {
+	for _, x := range exprs {
 		if slices.Contains(x.blocks, to) {
-			return []cycleStep{{r.address, rangeOfResource(x.Expression, to)}}
+			return []cycleStep{{r.Address(), rangeOfResource(x.Expression, to)}}
 		}
 	}
-	for _, x := range r.expressions() {
+	for _, x := range exprs {
 		if slices.Contains(x.reach, to) {
-			return stepsThrough(cycleStep{name: r.address}, x, to)
+			return stepsThrough(cycleStep{name: r.Address()}, x, to)
 		}
 	}
-	return []cycleStep{{r.address, r.Range}}
+	return []cycleStep{{r.Address(), r.Range}}
 }
 
 // stepsThrough are the steps from first, whose expression x is, through named values to a block.
@@ -342,8 +378,7 @@ func stepsThrough(first cycleStep, x *expression, to *Resource) []cycleStep {
 
 func rangeOfNamed(e hclsyntax.Expression, to *named) hcl.Range {
 	return rangeOf(e, func(e hclsyntax.Expression) bool {
-		r, ok := e.(*ref)
-		return ok && r.local != nil && &r.local.named == to
+		return slices.Contains(namesOf(e), to)
 	})
 }
 

@@ -35,7 +35,7 @@ func (c *common) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 		own := f.m.frame(nil)
 		s.value, s.diags = c.Expression.Value(own.ctx)
 		s.diags = own.explain(c.Expression, s.diags)
-		s.deps, s.valid = shared(own.deps), true
+		s.deps, s.valid = f.e.shared(own.deps), true
 	}
 	f.deps = append(f.deps, s.deps...)
 	return s.value, s.diags
@@ -94,11 +94,13 @@ const anonymous = "*"
 
 // collect notes what e refers to.
 func collect(e hclsyntax.Expression, into *expression) {
+	for _, n := range namesOf(e) {
+		if !slices.Contains(into.named, n) {
+			into.named = append(into.named, n)
+		}
+	}
 	switch r := e.(type) {
 	case *ref:
-		if r.local != nil && !slices.Contains(into.named, &r.local.named) {
-			into.named = append(into.named, &r.local.named)
-		}
 		if r.resource != nil && !slices.Contains(into.blocks, r.resource) {
 			into.blocks = append(into.blocks, r.resource)
 		}

@@ -227,7 +227,7 @@ func NewEvaluator(c *Config, in Inputs) (*Evaluator, hcl.Diagnostics) {
 	}
 	if !diags.HasErrors() {
 		for _, v := range c.Root.variables {
-			diags = append(diags, e.validateVariable(v)...)
+			diags = append(diags, e.root.validate(v)...)
 		}
 	}
 	return e, tidy(diags)
@@ -267,11 +267,11 @@ func (v *Variable) value(inputs map[string]Input) (cty.Value, hcl.Diagnostics) {
 	return cty.UnknownVal(v.Type), hcl.Diagnostics{d}
 }
 
-// validateVariable evaluates the validation blocks of a variable.
-func (e *Evaluator) validateVariable(v *Variable) hcl.Diagnostics {
+// validate evaluates the validation blocks of a variable.
+func (m *moduleInstance) validate(v *Variable) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, check := range v.validations {
-		f := e.root.frame(nil)
+		f := m.frame(nil)
 		result, more := check.condition.Value(f.ctx)
 		if more.HasErrors() {
 			diags = append(diags, f.explain(check.condition.Expression, more)...)
@@ -286,7 +286,7 @@ func (e *Evaluator) validateVariable(v *Variable) hcl.Diagnostics {
 		case !ok.IsKnown() || ok.True():
 		default:
 			diags = append(diags, f.explain(check.condition.Expression, hcl.Diagnostics{{
-				Severity: hcl.DiagError, Summary: "Invalid value for a variable", Detail: e.validationMessage(v, check, f),
+				Severity: hcl.DiagError, Summary: "Invalid value for a variable", Detail: validationMessage(v, check, f),
 				Subject: check.rng.Ptr(), Context: v.Range.Ptr(), Expression: check.condition.Expression, EvalContext: f.ctx,
 			}})...)
 		}
@@ -294,7 +294,7 @@ func (e *Evaluator) validateVariable(v *Variable) hcl.Diagnostics {
 	return diags
 }
 
-func (e *Evaluator) validationMessage(v *Variable, check *validation, f *frame) string {
+func validationMessage(v *Variable, check *validation, f *frame) string {
 	message, diags := check.message.Value(f.ctx)
 	where := fmt.Sprintf(" (variable %q)", v.Name)
 	text, err := convert.Convert(message, cty.String)
@@ -323,26 +323,30 @@ func (c *Config) Validate() hcl.Diagnostics {
 	}
 	var diags hcl.Diagnostics
 	for _, v := range c.Root.variables {
-		diags = append(diags, e.validateVariable(v)...)
+		diags = append(diags, e.root.validate(v)...)
 	}
-	for _, local := range c.Root.locals {
-		e.root.local(local)
+	for _, m := range c.modules {
+		for _, mi := range e.instances(m) {
+			for _, local := range m.locals {
+				mi.local(local)
+			}
+		}
 	}
-	for _, r := range c.order {
-		diags = append(diags, e.check(e.root.blocks[r.slot])...)
+	for b := range e.Blocks() {
+		diags = append(diags, b.in.locate(e.check(b))...)
 	}
 	for _, o := range c.Outputs {
 		_, _, more := e.output(o)
 		diags = append(diags, more...)
 	}
-	return tidy(append(diags, e.reported()...))
+	return tidy(Distinct(append(diags, e.Finish()...)))
 }
 
 // check evaluates a block's body with what is known without any instance.
 func (e *Evaluator) check(b *Block) hcl.Diagnostics {
 	r := b.Resource
 	f := b.in.frame(r.forEach)
-	x := expansion{frame: f, resource: r}
+	x := expansion{frame: f, address: r.address, count: r.count, forEach: r.forEach}
 	switch {
 	case r.count != nil:
 		x.countInstances()
@@ -352,13 +356,13 @@ func (e *Evaluator) check(b *Block) hcl.Diagnostics {
 		f.eachKey = cty.UnknownVal(cty.String).RefineNotNull()
 		f.eachVal = commonElement(x.values)
 	}
-	diags := f.explain(r.repeatExpression(), x.diags)
+	diags := f.explain(x.expression(), x.diags)
 	_, more := f.body(r.body, f.ctx)
 	diags = append(diags, more...)
 	for _, d := range r.dependsOn {
 		diags = append(diags, f.dependOn(d)...)
 	}
-	return append(diags, e.reported()...)
+	return diags
 }
 
 // commonElement is an unknown value of the type that all values share.

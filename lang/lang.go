@@ -54,6 +54,9 @@ type Options struct {
 	// Later maps block types that this version refuses to what to do instead
 	// (one sentence, or "").
 	Later map[string]string
+	// Module finds the files of a module whose source is not a directory, such as
+	// git::https://…. Its errors say what to do. nil: there are none.
+	Module func(source string) (Tree, error)
 	// Version of Stowage that required_version is checked against; "" checks nothing.
 	Version string
 	// Context is the value of context.name; "" means "default".
@@ -80,7 +83,8 @@ type Config struct {
 
 	// Files are the parsed files by the names that ranges use, for snippets. Never nil.
 	Files map[string]*hcl.File
-	// Sources are the configuration's files, by name within the directory.
+	// Sources are the configuration's files and those of the modules that it calls, by
+	// path as seen from the directory.
 	Sources map[string][]byte
 
 	loaded

@@ -33,6 +33,7 @@ func Load(dir string, opts Options) (*Config, hcl.Diagnostics) {
 		opts:      opts,
 		functions: Functions(),
 		shapes:    map[*schema.Block]*shape{},
+		dirs:      map[string][]string{},
 		module:    newModule("", dir),
 		config: &Config{
 			Dir:     dir,
@@ -45,11 +46,16 @@ func Load(dir string, opts Options) (*Config, hcl.Diagnostics) {
 	c.snapshot = opts.Files
 	c.Root, c.Variables, c.Locals = l.module, l.module.Variables, l.module.Locals
 	c.modules = []*Module{l.module}
-	files := l.parseAll(l.read())
+	files := l.parseAll(dir, l.read())
 	if !l.diags.HasErrors() {
 		l.declare(files)
+		l.calls(0)
 		l.flatten()
-		l.define()
+		for _, m := range c.modules {
+			l.module = m
+			l.define()
+		}
+		l.module = c.Root
 		l.finish()
 	}
 	l.diags = tidy(l.diags)
@@ -71,7 +77,9 @@ type loader struct {
 	functions map[string]function.Function
 	module    *Module // that is being declared or defined
 	shapes    map[*schema.Block]*shape
-	exprs     []*expression // all compiled ones that need their reach
+	tooMany   bool                // modules, and it was reported
+	dirs      map[string][]string // names of the files of called modules, by directory
+	exprs     []*expression       // all compiled ones that need their reach
 }
 
 func (l *loader) add(diags hcl.Diagnostics) { l.diags = append(l.diags, diags...) }
@@ -170,7 +178,7 @@ func readBounded(path string, limit int64) ([]byte, error) {
 }
 
 // parseAll parses the sources, as many at once as there are processors.
-func (l *loader) parseAll(names []string) []*hcl.File {
+func (l *loader) parseAll(dir string, names []string) []*hcl.File {
 	files := make([]*hcl.File, len(names))
 	diags := make([]hcl.Diagnostics, len(names))
 	var wg sync.WaitGroup
@@ -180,7 +188,7 @@ func (l *loader) parseAll(names []string) []*hcl.File {
 		slots <- struct{}{}
 		go func() {
 			defer wg.Done()
-			files[i], diags[i] = parse(l.config.Sources[name], filepath.Join(l.config.Dir, name))
+			files[i], diags[i] = parse(l.config.Sources[filepath.Join(l.relative(dir), name)], filepath.Join(dir, name))
 			<-slots
 		}()
 	}
@@ -188,7 +196,7 @@ func (l *loader) parseAll(names []string) []*hcl.File {
 	for i, name := range names {
 		l.add(diags[i])
 		if files[i] != nil {
-			l.config.Files[filepath.Join(l.config.Dir, name)] = files[i]
+			l.config.Files[filepath.Join(dir, name)] = files[i]
 		}
 	}
 	return files
@@ -216,7 +224,8 @@ func (l *loader) declare(files []*hcl.File) {
 func (l *loader) flatten() {
 	c := l.config
 	c.Outputs = c.Root.Outputs
-	for _, m := range c.modules {
+	for i, m := range c.modules {
+		m.index = i
 		c.Resources = append(c.Resources, m.Resources...)
 	}
 	slices.SortFunc(c.Resources, func(a, b *Resource) int { return strings.Compare(a.Address(), b.Address()) })
@@ -226,6 +235,9 @@ func (l *loader) flatten() {
 }
 
 func (l *loader) declareBlock(b *hclsyntax.Block) {
+	if l.rootOnly(b) {
+		return
+	}
 	switch b.Type {
 	case "stowage":
 		if !l.labels(b) {
@@ -242,6 +254,8 @@ func (l *loader) declareBlock(b *hclsyntax.Block) {
 		l.declareLocals(b)
 	case "output":
 		l.declareOutput(b)
+	case "module":
+		l.declareCall(b)
 	default:
 		if s := l.opts.Schemas[b.Type]; s != nil {
 			l.declareResource(b, s)
@@ -251,7 +265,7 @@ func (l *loader) declareBlock(b *hclsyntax.Block) {
 			l.errorf("Not supported yet", b.DefRange(), "This version of Stowage does not support %s blocks.%s", b.Type, sentence(why))
 			return
 		}
-		kinds := append(keysOf(l.opts.Schemas), "stowage", "variable", "locals", "output")
+		kinds := append(keysOf(l.opts.Schemas), "stowage", "variable", "locals", "output", "module")
 		hint := didYouMean(b.Type, append(kinds, keysOf(l.opts.Later)...))
 		if b.Type == "resource" && len(b.Labels) == 2 {
 			hint = fmt.Sprintf(" A resource block begins with its kind: %s %q { … }.", b.Labels[0], b.Labels[1])
@@ -299,13 +313,16 @@ func (l *loader) define() {
 	}
 	for _, local := range l.module.locals {
 		local.expr = l.tracked(local.syntax, scope{in: "locals"})
-		local.named = named{name: "local." + local.Name, exprs: []*expression{local.expr}}
+		local.named = named{name: within(l.module.Path, "local."+local.Name), exprs: []*expression{local.expr}}
 	}
 	for _, r := range l.module.Resources {
 		l.defineResource(r)
 	}
 	for _, o := range l.module.Outputs {
 		l.defineOutput(o)
+	}
+	for _, c := range l.module.calls {
+		l.defineCall(c)
 	}
 }
 

@@ -55,7 +55,7 @@ func (l *loader) unknownRoot(t hcl.Traversal, rng hcl.Range, root string) {
 	case "self":
 		l.errorf("Unknown name", rng, "There is no self: refer to a local value from both places instead.")
 		return
-	case "module", "data", "terraform", "provider":
+	case "data", "terraform", "provider":
 		l.errorf("Not supported yet", rng, "This version of Stowage does not support %s.", root)
 		return
 	}
@@ -73,13 +73,13 @@ func (l *loader) unknownRoot(t hcl.Traversal, rng hcl.Range, root string) {
 			return
 		}
 	}
-	roots := append(keysOf(l.opts.Schemas), "var", "local", "each", "count", "context", "path")
+	roots := append(keysOf(l.opts.Schemas), "var", "local", "module", "each", "count", "context", "path")
 	hint := didYouMean(root, append(roots, keysOf(l.opts.Later)...))
 	if hint == "" && len(t) == 1 {
 		hint = fmt.Sprintf(" A text is written in quotes: %q.", root)
 	}
 	if hint == "" {
-		hint = " References begin with var, local, each, count, context, path or a kind of block (" + listWords(keysOf(l.opts.Schemas), "or") + ")."
+		hint = " References begin with var, local, module, each, count, context, path or a kind of block (" + listWords(keysOf(l.opts.Schemas), "or") + ")."
 	}
 	l.errorf("Unknown name", rng, "There is nothing named %q here.%s", root, hint)
 }
@@ -105,6 +105,11 @@ func (x *compiler) checkAttributes(source hclsyntax.Expression, steps hcl.Traver
 
 func (x *compiler) checkSplat(e *hclsyntax.SplatExpr) {
 	r, ok := e.Source.(*ref)
+	if ok && r.target == toModule && r.key == cty.NilVal && r.call.forEach != nil && len(r.rest) == 0 {
+		x.errorf("Instances are a map", e.SrcRange, "%s has for_each, so that its instances are a map by key: write values(%s)[*] for a list of them.",
+			r.call.address(), r.call.address())
+		return
+	}
 	if !ok || r.target != toResource || r.key != cty.NilVal || len(r.rest) > 0 || !r.resource.keyed() {
 		return
 	}

@@ -17,11 +17,17 @@ type Module struct {
 	Locals    map[string]*Local
 	Resources []*Resource // sorted by address
 	Outputs   []*Output   // sorted by name
+	Calls     map[string]*Call
 
 	module
 }
 
 type module struct {
+	caller    *Call                // nil for the root
+	tree      string               // directory that its sources cannot leave; "" when it is not from another place
+	index     int                  // in the list of all
+	calls     []*Call              // by slot
+	waits     []*Resource          // what everything in it waits for, see around
 	resources map[string]*Resource // by kind.name
 	variables []*Variable          // by index
 	locals    []*Local             // by index
@@ -32,10 +38,13 @@ type module struct {
 
 func newModule(path, dir string) *Module {
 	return &Module{
-		Path: path, Dir: dir, Variables: map[string]*Variable{}, Locals: map[string]*Local{},
+		Path: path, Dir: dir, Variables: map[string]*Variable{}, Locals: map[string]*Local{}, Calls: map[string]*Call{},
 		module: module{resources: map[string]*Resource{}},
 	}
 }
+
+// path is path.module: the directory of the module, "." for that of the configuration.
+func (m *Module) path() string { return m.Dir }
 
 // within is the address of something in a module.
 func within(module, address string) string {
@@ -43,6 +52,17 @@ func within(module, address string) string {
 		return address
 	}
 	return module + "." + address
+}
+
+// all lists the blocks of the module and of those within it.
+func (m *Module) all() []*Resource {
+	all := m.Resources
+	for _, c := range m.calls {
+		if c.Module != nil {
+			all = append(all[:len(all):len(all)], c.Module.all()...)
+		}
+	}
+	return all
 }
 
 // number gives everything that was declared its place in the caches of evaluations.
@@ -53,6 +73,9 @@ func (m *Module) number() {
 		m.Resources = append(m.Resources, r)
 	}
 	slices.SortFunc(m.Outputs, func(a, b *Output) int { return strings.Compare(a.Name, b.Name) })
+	for i, o := range m.Outputs {
+		o.index = i
+	}
 	for _, name := range keysOf(m.Variables) {
 		m.Variables[name].index = len(m.variables)
 		m.variables = append(m.variables, m.Variables[name])

@@ -11,10 +11,17 @@ import (
 type moduleInstance struct {
 	module    *Module
 	e         *Evaluator
-	address   string  // module.app["a"]; "" for the root
-	variables []cache // by Variable.index
-	locals    []cache // by Local.index
-	blocks    []*Block
+	whole     *Block      // stands for everything in it, as a dependency; nil for the root
+	address   string      // module.app["a"]; "" for the root
+	called    *called     // nil for the root
+	key       cty.Value   // among the instances of called
+	each      cty.Value   // each.value
+	deps      []dep       // of everything in it: what its calls have as count, for_each and depends_on
+	variables []cache     // by Variable.index
+	locals    []cache     // by Local.index
+	outputs   []cache     // by Output.index, of a called module
+	blocks    []*Block    // by Resource.slot
+	calls     []*called   // by Call.slot
 	bodies    []bodyCache // by body.slot
 	commons   []commonCache
 }
@@ -24,15 +31,27 @@ func (e *Evaluator) newInstance(m *Module, address string) *moduleInstance {
 		module: m, e: e, address: address,
 		variables: make([]cache, len(m.variables)),
 		locals:    make([]cache, len(m.locals)),
+		outputs:   make([]cache, len(m.Outputs)),
 		blocks:    make([]*Block, len(m.Resources)),
+		calls:     make([]*called, len(m.calls)),
 		bodies:    make([]bodyCache, m.bodies),
 		commons:   make([]commonCache, m.commons),
 	}
 	for i, r := range m.Resources {
 		mi.blocks[i] = &Block{Resource: r, in: mi, address: within(address, r.address), number: e.numbers.Add(1)}
 	}
+	if address != "" {
+		mi.whole = &Block{in: mi, address: address, number: e.numbers.Add(1)}
+	}
+	for i, c := range m.calls {
+		whole := &Block{in: mi, address: within(address, c.address()), number: e.numbers.Add(1)}
+		mi.calls[i] = &called{call: c, in: mi, whole: whole}
+	}
 	return mi
 }
+
+// inside is a frame of the module.
+func (m *moduleInstance) inside() *frame { return m.frame(nil) }
 
 // cache is a value, as long as nothing that it reaches is Set anew.
 type cache struct {
@@ -43,27 +62,29 @@ type cache struct {
 	deps  []dep
 }
 
-// named evaluates what has a name, once until something that it reaches changes.
-func (m *moduleInstance) named(c *cache, n *named, evaluate func(*frame) cty.Value) (cty.Value, []dep) {
+// remember evaluates something once, until something that it reaches changes.
+// fresh says that it was evaluated now.
+func (e *Evaluator) remember(c *cache, reach []*Resource, in func() *frame, evaluate func(*frame) cty.Value) (v cty.Value, deps []dep, fresh bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.valid && m.e.unchanged(n.reach, c.seen) {
-		return c.value, c.deps
+	if c.valid && e.unchanged(reach, c.seen) {
+		return c.value, c.deps, false
 	}
-	c.seen = m.e.generations(n.reach, c.seen)
-	f := m.frame(nil)
+	c.seen = e.generations(reach, c.seen)
+	f := in()
 	c.value, c.valid = evaluate(f), true
-	c.deps = shared(f.deps)
-	return c.value, c.deps
+	c.deps = e.shared(f.deps)
+	return c.value, c.deps, true
 }
 
 func (m *moduleInstance) local(l *Local) (cty.Value, []dep) {
-	return m.named(&m.locals[l.index], &l.named, func(f *frame) cty.Value {
+	v, deps, _ := m.e.remember(&m.locals[l.index], l.named.reach, m.inside, func(f *frame) cty.Value {
 		v, diags := l.expr.Value(f.ctx)
-		m.e.report(f.explain(l.expr.Expression, diags))
+		m.report(f.explain(l.expr.Expression, diags))
 		if diags.HasErrors() {
 			return cty.DynamicVal
 		}
 		return v
 	})
+	return v, deps
 }

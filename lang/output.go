@@ -5,9 +5,11 @@ import (
 )
 
 type output struct {
+	index     int
 	block     *hclsyntax.Block
 	value     *expression
 	dependsOn []dependency
+	named     named
 }
 
 func (l *loader) declareOutput(b *hclsyntax.Block) {
@@ -20,7 +22,7 @@ func (l *loader) declareOutput(b *hclsyntax.Block) {
 			return
 		}
 	}
-	l.module.Outputs = append(l.module.Outputs, &Output{Name: b.Labels[0], Range: b.DefRange(), output: output{block: b}})
+	l.module.Outputs = append(l.module.Outputs, &Output{Name: b.Labels[0], Range: b.DefRange(), output: output{block: b, named: named{name: within(l.module.Path, b.Labels[0])}}})
 }
 
 func (l *loader) defineOutput(o *Output) {
@@ -39,4 +41,5 @@ func (l *loader) defineOutput(o *Output) {
 		l.errorf("Missing argument", o.Range, "An output block needs a value: value = ….")
 	}
 	m.done()
+	o.named.exprs = append([]*expression{o.value}, dependencyExprs(o.dependsOn)...)
 }

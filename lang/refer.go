@@ -13,9 +13,9 @@ import (
 
 // An argument with schema.Ref wants to know which block is meant, not the
 // block's object. The expression is therefore followed to the reference that it
-// stands for: through parentheses, conditionals, local values, each.value, the
-// iterators of dynamic blocks, and entries of objects and tuples that are written
-// out (also within merge and tomap). Other expressions (for expressions, other
+// stands for: through parentheses, conditionals, local values, variables and
+// outputs of modules, each.value, the iterators of dynamic blocks, and entries of
+// objects and tuples that are written out (also within merge and tomap). Other expressions (for expressions, other
 // functions) give an error that says to write the reference itself.
 
 // meant is what an expression of a reference argument stands for.
@@ -91,7 +91,7 @@ func (f *frame) oneReference(b *body, a *argument, e hclsyntax.Expression, ctx *
 		case want.OrString && (v.Type().IsPrimitiveType()):
 			return m.value, diags
 		}
-		return fail("Reference expected", f.referenceWanted(b, a, v))
+		return fail("Reference expected", f.referenceWanted(b, a, e, v))
 	}
 	if !contains(want.Kinds, m.block.Resource.Kind) {
 		return fail("Wrong kind of block", fmt.Sprintf("The argument %s of %s refers to %s, and not to %s.",
@@ -148,7 +148,7 @@ func (f *frame) referenceTo(m meant, want *schema.Ref) cty.Value {
 	return cty.ObjectVal(map[string]cty.Value{"address": address, "version": version})
 }
 
-func (f *frame) referenceWanted(b *body, a *argument, got cty.Value) string {
+func (f *frame) referenceWanted(b *body, a *argument, e hclsyntax.Expression, got cty.Value) string {
 	want := a.schema.Ref
 	or := ""
 	if want.OrString {
@@ -157,6 +157,11 @@ func (f *frame) referenceWanted(b *body, a *argument, got cty.Value) string {
 	example := ""
 	if len(want.Kinds) > 0 {
 		example = fmt.Sprintf(": write the reference itself, such as %s.NAME", want.Kinds[0])
+		if r, ok := unwrap(e).(*ref); ok && r.target == toVariable && f.m.called != nil && len(r.rest) == 0 {
+			example = fmt.Sprintf(": the call of the module passes the reference itself, %s = %s.NAME", r.variable.Name, want.Kinds[0])
+		} else if ok && r.target == toModule && r.output != nil && len(r.rest) == 0 {
+			example = fmt.Sprintf(": the output passes the reference itself, value = %s.NAME", want.Kinds[0])
+		}
 	}
 	return fmt.Sprintf("The argument %s of %s needs a reference to %s%s, and not %s%s.",
 		a.name, b.in, blockWords(want.Kinds), or, article(got.Type()), example)
@@ -244,7 +249,7 @@ func (f *frame) followRef(r *ref) (m meant, ok bool, diags hcl.Diagnostics) {
 		}
 		m, diags = f.meanInstance(r.resource, r.key, r.SrcRange)
 		return m, true, diags
-	case toLocal:
+	case toLocal, toVariable, toModule:
 		m, ok = f.selectSteps(r, f.ctx, nil)
 	case toEachValue:
 		if f.forEach != nil && f.eachKey.IsKnown() {
@@ -316,9 +321,14 @@ func (f *frame) branch(x *hclsyntax.ConditionalExpr, ctx *hcl.EvalContext) (hcls
 // selectSteps follows steps into the object or tuple that e stands for.
 func (f *frame) selectSteps(e hclsyntax.Expression, ctx *hcl.EvalContext, steps []hcl.Traverser) (meant, bool) {
 	e = unwrap(e)
-	if r, ok := e.(*ref); ok && r.target == toLocal {
-		// The dependencies of the local value as a whole are not those of the entry that is meant.
-		return f.selectSteps(r.local.expr.Expression, f.ctx, append(r.rest[:len(r.rest):len(r.rest)], steps...))
+	switch r := e.(type) {
+	case *ref:
+		// The dependencies of the named value as a whole are not those of the entry that is meant.
+		if m, named, ok := f.throughName(r, steps...); named {
+			return m, ok
+		}
+	case *callRef:
+		return f.throughCall(r, ctx, steps)
 	}
 	if len(steps) == 0 {
 		m, diags := f.follow(e, ctx)
@@ -344,10 +354,10 @@ func (f *frame) selected(e hclsyntax.Expression, key cty.Value, ctx *hcl.EvalCon
 	}
 	switch x := unwrap(e).(type) {
 	case *ref:
+		if m, named, ok := f.throughName(x, append([]hcl.Traverser{hcl.TraverseIndex{Key: key}}, steps...)...); named {
+			return m, ok
+		}
 		switch {
-		case x.target == toLocal:
-			all := append(append(x.rest[:len(x.rest):len(x.rest)], hcl.TraverseIndex{Key: key}), steps...)
-			return f.selectSteps(x.local.expr.Expression, f.ctx, all)
 		case x.target == toResource && x.key == cty.NilVal && x.resource.keyed() && len(x.rest) == 0 && len(steps) == 0:
 			m, diags := f.meanInstance(x.resource, key, x.SrcRange)
 			return m, m.block != nil && !diags.HasErrors()

@@ -18,7 +18,10 @@ type ref struct {
 	variable *Variable
 	local    *Local
 	resource *Resource
-	key      cty.Value     // of a resource's instance; cty.NilVal: the block as a whole
+	call     *Call
+	output   *Output       // with call: the only one that is needed; nil: all
+	key      cty.Value     // of an instance of resource or call; cty.NilVal: the block as a whole
+	names    []*named      // that it refers to
 	rest     hcl.Traversal // steps into the target's value
 }
 
@@ -32,8 +35,10 @@ const (
 	toEachValue
 	toContextName
 	toModulePath
+	toRootPath
 	toWorkingDir
 	toResource
+	toModule
 	toNothing // reported as an error by Load; unknown
 )
 
@@ -41,9 +46,14 @@ const (
 func (r *ref) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	f := frameOf(ctx)
 	var v cty.Value
-	if r.target == toResource && r.key != cty.NilVal {
+	if r.key != cty.NilVal {
 		var why string
-		if v, why = f.instance(r.resource, r.key); why != "" {
+		if r.target == toModule {
+			v, why = f.calledInstance(r.call, r.key, r.output)
+		} else {
+			v, why = f.instance(r.resource, r.key)
+		}
+		if why != "" {
 			return cty.DynamicVal, hcl.Diagnostics{{
 				Severity: hcl.DiagError, Summary: "No such instance", Detail: why,
 				Subject: r.SrcRange.Ptr(), Expression: r, EvalContext: ctx,
@@ -132,10 +142,12 @@ func (x *compiler) traversal(e *hclsyntax.ScopeTraversalExpr) hclsyntax.Expressi
 		x.toLocal(r)
 	case "count", "each":
 		x.toRepetition(r, root)
+	case "module":
+		x.toModule(r)
 	case "context":
 		x.toFixed(r, root, map[string]target{"name": toContextName})
 	case "path":
-		x.toFixed(r, root, map[string]target{"module": toModulePath, "root": toModulePath, "cwd": toWorkingDir})
+		x.toFixed(r, root, map[string]target{"module": toModulePath, "root": toRootPath, "cwd": toWorkingDir})
 	default:
 		x.toResource(r, root)
 	}
@@ -167,6 +179,7 @@ func (x *compiler) toVariable(r *ref) {
 		return
 	}
 	r.target, r.rest = toVariable, r.Traversal[2:]
+	x.name(r, &r.variable.named)
 }
 
 func (x *compiler) toLocal(r *ref) {
@@ -185,9 +198,7 @@ func (x *compiler) toLocal(r *ref) {
 		return
 	}
 	r.target, r.rest = toLocal, r.Traversal[2:]
-	if !slices.Contains(x.out.named, &r.local.named) {
-		x.out.named = append(x.out.named, &r.local.named)
-	}
+	x.name(r, &r.local.named)
 }
 
 func (x *compiler) toRepetition(r *ref, root string) {
@@ -279,6 +290,31 @@ func keyText(key cty.Value) string {
 		return s.AsString()
 	}
 	return "…"
+}
+
+// name records that the expression refers to named values through r.
+func (x *compiler) name(r *ref, names ...*named) {
+	r.names = names
+	x.refersTo(names)
+}
+
+func (x *compiler) refersTo(names []*named) {
+	for _, n := range names {
+		if !slices.Contains(x.out.named, n) {
+			x.out.named = append(x.out.named, n)
+		}
+	}
+}
+
+// namesOf are the named values that a part of a compiled expression refers to itself.
+func namesOf(e hclsyntax.Expression) []*named {
+	switch r := e.(type) {
+	case *ref:
+		return r.names
+	case *callRef:
+		return r.names
+	}
+	return nil
 }
 
 // refer records that the expression refers to the block.

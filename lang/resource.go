@@ -28,9 +28,31 @@ type resource struct {
 
 // dependency is an entry of depends_on.
 type dependency struct {
-	resource *Resource
+	resource *Resource // nil: call
+	call     *Call
 	key      cty.Value // cty.NilVal: all of it
 	rng      hcl.Range
+}
+
+// resources are the blocks that the dependency reaches.
+func (d dependency) resources() []*Resource {
+	if d.call == nil {
+		return []*Resource{d.resource}
+	}
+	return d.call.Module.all()
+}
+
+// dependencyExprs stand for depends_on where only expressions reach something.
+func dependencyExprs(deps []dependency) []*expression {
+	var exprs []*expression
+	for _, d := range deps {
+		x := &expression{Expression: nullExpr(d.rng), blocks: d.resources()}
+		if d.call != nil {
+			x.named = []*named{&d.call.repeat}
+		}
+		exprs = append(exprs, x)
+	}
+	return exprs
 }
 
 func (r *Resource) keyed() bool { return r.count != nil || r.forEach != nil }
@@ -104,7 +126,7 @@ func (l *loader) defineResource(r *Resource) {
 func (l *loader) dependsOn(a *hclsyntax.Attribute, owner *Resource) []dependency {
 	exprs, diags := hcl.ExprList(a.Expr)
 	if diags.HasErrors() {
-		l.errorf("List of references expected", a.Expr.Range(), "depends_on is a list of blocks: [config.site, secret.db].")
+		l.errorf("List of references expected", a.Expr.Range(), "depends_on is a list of blocks: [config.site, module.db].")
 		return nil
 	}
 	var deps []dependency
@@ -114,19 +136,27 @@ func (l *loader) dependsOn(a *hclsyntax.Attribute, owner *Resource) []dependency
 			l.errorf("Reference expected", e.Range(), "depends_on takes blocks as they are, without quotes or calculations: [config.site].")
 			continue
 		}
-		res := l.findResource(t, e.Range(), t.RootName())
-		if res == nil {
-			continue
+		d := dependency{rng: e.Range()}
+		address, keyed := "", false
+		if t.RootName() == "module" {
+			if d.call = l.findCall(t, e.Range()); d.call == nil {
+				continue
+			}
+			address, keyed = d.call.address(), d.call.keyed()
+		} else {
+			if d.resource = l.findResource(t, e.Range(), t.RootName()); d.resource == nil {
+				continue
+			}
+			address, keyed = d.resource.address, d.resource.keyed()
 		}
-		d := dependency{resource: res, rng: e.Range()}
-		if len(t) == 3 && res.keyed() {
+		if len(t) == 3 && keyed {
 			if index, ok := t[2].(hcl.TraverseIndex); ok {
 				d.key = index.Key
 				t = t[:2]
 			}
 		}
 		if len(t) > 2 {
-			l.errorf("Reference to a block expected", e.Range(), "depends_on takes whole blocks or instances: write %s.", res.address)
+			l.errorf("Reference to a block expected", e.Range(), "depends_on takes whole blocks or instances: write %s.", address)
 			continue
 		}
 		deps = append(deps, d)

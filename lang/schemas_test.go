@@ -115,7 +115,7 @@ func testBackends() map[string]*schema.Block {
 
 var testLater = map[string]string{
 	"context": "give variables with -var-file", "service": "publish a container's port with host = 8080",
-	"ingress": "", "volume": "", "job": "", "policy": "", "module": "copy its blocks", "data": "", "check": "",
+	"ingress": "", "volume": "", "job": "", "policy": "", "data": "", "check": "",
 	"moved": "", "removed": "", "import": "",
 }
 

@@ -14,6 +14,7 @@ type variable struct {
 	constraint  cty.Type // Type with optional attributes
 	defaults    *typeexpr.Defaults
 	validations []*validation
+	named       named // of a module that is called: what is given
 }
 
 type validation struct {
@@ -33,9 +34,15 @@ func (l *loader) declareVariable(b *hclsyntax.Block) {
 	}
 	l.module.Variables[name] = &Variable{
 		Name: name, Range: b.DefRange(), Type: cty.DynamicPseudoType, Nullable: true,
-		variable: variable{block: b, constraint: cty.DynamicPseudoType},
+		variable: variable{block: b, constraint: cty.DynamicPseudoType, named: named{name: within(l.module.Path, "var."+name)}},
+	}
+	if l.module.caller != nil && (contains(callArguments, name) || contains(reservedVariables, name)) {
+		l.errorf("Invalid name", b.LabelRanges[0], "A variable of a module cannot be named %q: that is, or may become, an argument of every module block.", name)
 	}
 }
+
+// reservedVariables are names that module blocks have elsewhere, or may have here one day.
+var reservedVariables = []string{"version", "providers", "lifecycle", "locals"}
 
 func (l *loader) defineVariable(v *Variable) {
 	in := "variable " + quote(v.Name)
@@ -89,6 +96,14 @@ func (l *loader) defineValidation(v *Variable, b *hclsyntax.Block) {
 		message:   l.compile(message.Expr, s),
 		rng:       condition.Expr.Range(),
 	})
+}
+
+// marked is a value of the variable, sensitive if the variable is.
+func (v *Variable) marked(value cty.Value) cty.Value {
+	if v.Sensitive {
+		return value.WithMarks(Sensitive)
+	}
+	return value
 }
 
 // convert gives raw the variable's type. problem is a clause without the value, or "".

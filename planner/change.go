@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -329,7 +330,7 @@ func (x *executor) referents(c *Change) []*Change {
 			continue
 		}
 		for _, other := range x.plan.Changes {
-			if lang.BlockOf(other.Address) == dep {
+			if slices.Contains(lang.Covers(other.Address), dep) {
 				out = append(out, other)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/providers"
 )
 
@@ -49,6 +50,7 @@ type grapher struct {
 	changes  []*Change
 	at       map[string]int   // address → changes
 	members  map[string][]int // block → changes
+	wide     map[string][]int // module, or block in all instances of its module → changes; see membersOf
 	nodes    []gnode
 	apply    []int32 // change → its apply step, or its stand-in; -1 for deletes
 	delete   []int32 // change → its delete step; -1 when there is none
@@ -133,13 +135,32 @@ func (g *grapher) done(dep string) int32 {
 	return g.group(g.groups, dep, func(join int32, i int) { g.edge(g.apply[i], join, false) })
 }
 
+// membersOf are the changes that a dependency on more than one instance stands for.
+func (g *grapher) membersOf(dep string) []int {
+	if members, ok := g.members[dep]; ok || !strings.HasPrefix(dep, "module.") {
+		return members
+	}
+	if g.wide == nil {
+		g.wide = map[string][]int{}
+		for block, members := range g.members {
+			for _, wider := range lang.Covers(block)[1:] {
+				g.wide[wider] = append(g.wide[wider], members...)
+			}
+		}
+		for _, members := range g.wide {
+			slices.Sort(members)
+		}
+	}
+	return g.wide[dep]
+}
+
 // group makes the joint step of a block once; link adds the edges of its members.
 func (g *grapher) group(groups map[string]int32, block string, link func(join int32, i int)) int32 {
 	if id, ok := groups[block]; ok {
 		return id
 	}
-	members, ok := g.members[block]
-	if !ok {
+	members := g.membersOf(block)
+	if members == nil {
 		return -1
 	}
 	id := g.node(StepJoin, -1, block)
@@ -247,7 +268,7 @@ func (g *grapher) beforeCarriers() map[int]bool {
 	}
 	visit = func(deps []string) {
 		for _, dep := range deps {
-			members := g.members[dep]
+			members := g.membersOf(dep)
 			if i, ok := g.at[dep]; ok && g.apply[i] >= 0 {
 				members = []int{i}
 			}

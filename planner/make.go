@@ -39,7 +39,7 @@ func Make(ctx context.Context, in Input) (*Plan, hcl.Diagnostics) {
 			moving[address] = true
 		}
 		if !again || m.diags.HasErrors() {
-			return m.plan, m.diags
+			return m.plan, lang.Distinct(m.diags)
 		}
 	}
 }
@@ -156,6 +156,9 @@ func (m *maker) evaluate(ctx context.Context) bool {
 		}
 		m.block(b)
 	}
+	diags = ev.Finish()
+	m.diags = append(m.diags, diags...)
+	m.failed = m.failed || diags.HasErrors()
 	return true
 }
 
@@ -260,10 +263,10 @@ func number(s string) (int, bool) {
 
 // referred reports whether anything else depends on an address or its block.
 func (m *maker) referred(address string) bool {
-	block, _ := splitAddress(address)
+	names := lang.Covers(address)
 	for _, c := range m.plan.Changes {
 		for _, d := range c.Deps {
-			if d == address || d == block {
+			if slices.Contains(names, d) {
 				return true
 			}
 		}

@@ -105,8 +105,9 @@ func (x *executor) undone() map[string]bool {
 	for i, s := range x.plan.Steps {
 		if x.states[i] != stepDone && (s.Kind == StepApply || s.Kind == StepDelete) {
 			address := x.plan.Changes[s.Index].Address
-			block, _ := splitAddress(address)
-			undone[address], undone[block] = true, true
+			for _, name := range lang.Covers(address) {
+				undone[name] = true
+			}
 		}
 	}
 	return undone

@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/providers"
 	"github.com/stowage-iac/stowage/state"
 )
@@ -26,8 +27,21 @@ func (m *maker) removed() {
 		if b := m.blocks[block]; b != nil && b.failed || m.failed && b == nil && m.ev == nil && !m.in.Destroy {
 			continue // its block could not be expanded: it may well be there
 		}
+		if m.unexpanded(address) {
+			continue
+		}
 		m.about(address, func() { m.remove(address, rec, m.whyRemoved(block, address)) })
 	}
+}
+
+// unexpanded reports whether the instances of a module around the address are not
+// known: it may well be there.
+func (m *maker) unexpanded(address string) bool {
+	if m.ev == nil || !m.failed || lang.ModuleOf(address) == "" {
+		return false
+	}
+	_, known := m.ev.NoModule(address)
+	return !known
 }
 
 // whyRemoved says why nothing in the configuration stands for an instance.
@@ -37,6 +51,11 @@ func (m *maker) whyRemoved(block, address string) string {
 	switch {
 	case m.in.Destroy:
 		return ""
+	case b == nil && m.ev != nil && lang.ModuleOf(block) != "":
+		if why, _ := m.ev.NoModule(address); why != "" {
+			return why
+		}
+		return fmt.Sprintf("%s is not in the configuration", block)
 	case b == nil:
 		return fmt.Sprintf("%s is not in the configuration", block)
 	case len(b.keys) == 1 && b.keys[0] == cty.NilVal:
@@ -92,7 +111,15 @@ func (m *maker) preventedByBlock(address string) bool {
 	if m.in.Config == nil {
 		return false
 	}
-	block, _ := splitAddress(address)
+	a, ok := lang.ParseAddress(address)
+	if !ok {
+		return false
+	}
+	a.Key = cty.NilVal
+	for i := range a.Modules {
+		a.Modules[i].Key = cty.NilVal
+	}
+	block := a.String()
 	for _, r := range m.in.Config.Resources {
 		if r.Address() == block {
 			return r.Lifecycle.PreventDestroy
@@ -119,7 +146,7 @@ func (m *maker) orphans() {
 			continue
 		}
 		block, _ := splitAddress(address)
-		if b := m.blocks[block]; b != nil && b.failed {
+		if b := m.blocks[block]; b != nil && b.failed || m.unexpanded(address) {
 			continue
 		}
 		before := k.empty()

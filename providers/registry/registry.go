@@ -40,7 +40,6 @@ func Later() map[string]string {
 		"volume":    soon + " Mount a directory of the host: mount \"/data\" { host = \"/srv/data\" }.",
 		"job":       soon + " Use a pod with restart { policy = \"on_failure\" }.",
 		"policy":    soon,
-		"module":    soon + " Use for_each and locals.",
 		"data":      soon + " Use functions such as file() and jsondecode().",
 		"check":     soon + " Use validation blocks in variables.",
 		"moved":     soon,
