@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 )
 
@@ -76,6 +77,8 @@ pod "p" {
 		}
 		return b.String()
 	}},
+	{"modules", func(n int) string { return modules(n, 1000) }},
+	{"modules-100", func(n int) string { return modules(n, 100) }},
 	{"all", func(n int) string {
 		return fmt.Sprintf(`config "c" {
   count = %d
@@ -89,6 +92,48 @@ pod "p" {
   }
 }`, n/2, n/2)
 	}},
+}
+
+// modules are n instances in k instances of a module, pairs of which one refers
+// to the other; module.m.hcl is the module.
+func modules(n, k int) string {
+	return fmt.Sprintf(`module "m" {
+  source   = "./m"
+  for_each = { for i in range(%d) : "k${i}" => i }
+  text     = "text ${each.value}"
+  each     = %d
+}
+config "all" {
+  files = { "a" = tostring(length(values(module.m)[*].versions)) }
+}
+`, k, n/k/2)
+}
+
+const benchModule = `
+variable "text" { type = string }
+variable "each" { type = number }
+config "c" {
+  count = var.each
+  files = { "a.txt" = "${var.text} ${count.index}" }
+}
+pod "p" {
+  count = var.each
+  container "main" {
+    image = "docker.io/library/nginx:1"
+    env   = { VERSION = config.c[count.index].version }
+    mount "/etc/c" {
+      config = config.c[count.index]
+    }
+  }
+}
+output "versions" { value = config.c[*].version }
+`
+
+// loadShape loads a shape with the module that it may call.
+func loadShape(tb testing.TB, text string) (*Config, hcl.Diagnostics) {
+	return Load("", Options{Schemas: testSchemas(), Files: map[string][]byte{
+		"main.stowage.hcl": []byte(text), "m/main.stowage.hcl": []byte(benchModule),
+	}})
 }
 
 // evaluate is what a plan does with a configuration, without planning.
@@ -133,7 +178,7 @@ func BenchmarkEvaluate(b *testing.B) {
 	for _, shape := range shapes {
 		for _, n := range []int{1_000, 10_000, 100_000} {
 			b.Run(fmt.Sprintf("%s/%d", shape.name, n), func(b *testing.B) {
-				c, diags := loadText(b, shape.text(n))
+				c, diags := loadShape(b, shape.text(n))
 				if diags.HasErrors() {
 					b.Fatal(diags)
 				}

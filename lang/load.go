@@ -33,8 +33,8 @@ func Load(dir string, opts Options) (*Config, hcl.Diagnostics) {
 		opts:      opts,
 		functions: Functions(),
 		shapes:    map[*schema.Block]*shape{},
-		dirs:      map[string][]string{},
-		module:    newModule("", dir),
+		dirs:      map[string][]string{}, identities: map[string]os.FileInfo{},
+		module: newModule("", dir),
 		config: &Config{
 			Dir:     dir,
 			Context: opts.Context,
@@ -71,15 +71,16 @@ type loaded struct {
 
 // loader is the state of one Load.
 type loader struct {
-	opts      Options
-	config    *Config
-	diags     hcl.Diagnostics
-	functions map[string]function.Function
-	module    *Module // that is being declared or defined
-	shapes    map[*schema.Block]*shape
-	tooMany   bool                // modules, and it was reported
-	dirs      map[string][]string // names of the files of called modules, by directory
-	exprs     []*expression       // all compiled ones that need their reach
+	opts       Options
+	config     *Config
+	diags      hcl.Diagnostics
+	functions  map[string]function.Function
+	module     *Module // that is being declared or defined
+	shapes     map[*schema.Block]*shape
+	tooMany    bool                   // modules, and it was reported
+	identities map[string]os.FileInfo // of directories of modules
+	dirs       map[string][]string    // names of the files of called modules, by directory
+	exprs      []*expression          // all compiled ones that need their reach
 }
 
 func (l *loader) add(diags hcl.Diagnostics) { l.diags = append(l.diags, diags...) }

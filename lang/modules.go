@@ -84,18 +84,18 @@ func (e *Evaluator) NoModule(address string) (why string, known bool) {
 		if in.expand(); in.failed {
 			return "", false
 		}
-		next, problem := in.find(s.Key)
 		switch {
 		case s.Key == cty.NilVal && call.keyed():
 			return written + " has count or for_each now", true
 		case s.Key != cty.NilVal && !call.keyed():
 			return written + " has neither count nor for_each any more", true
+		case s.Key != cty.NilVal && s.Key.Type() != call.keyType():
+			return fmt.Sprintf("%s has %s now", written, call.repetition()), true
+		}
+		next, problem := in.find(s.Key)
+		switch {
 		case problem == "":
 			at = next
-		case s.Key.Type() == cty.String && call.forEach == nil:
-			return written + " has count instead of for_each now", true
-		case s.Key.Type() == cty.Number && call.count == nil:
-			return written + " has for_each instead of count now", true
 		case call.count != nil:
 			return fmt.Sprintf("count of %s is %d", written, len(in.keys)), true
 		default:

@@ -59,7 +59,7 @@ func (l *loader) call(c *Call, depth int) {
 	m := newModule(within(c.in.Path, c.address()), tree.Dir)
 	m.caller, m.tree = c, tree.Root
 	for up := c.in; up != nil; up = up.parent() {
-		if same(up.Dir, m.Dir) {
+		if l.same(up, m) {
 			l.errorf("Module calls itself", a.Expr.Range(), "%s is the directory %s, which is being called already%s. A module cannot hold itself.", m.Path, m.Dir, calledAt(up))
 			return
 		}
@@ -105,14 +105,26 @@ func calledAt(m *Module) string {
 	return " at " + place(m.caller.Range)
 }
 
-// same reports whether two directories are one.
-func same(a, b string) bool {
-	if filepath.Clean(a) == filepath.Clean(b) {
+// same reports whether two modules have one directory.
+func (l *loader) same(a, b *Module) bool {
+	if filepath.Clean(a.Dir) == filepath.Clean(b.Dir) {
 		return true
 	}
-	ai, aerr := os.Stat(a)
-	bi, berr := os.Stat(b)
-	return aerr == nil && berr == nil && os.SameFile(ai, bi)
+	ai, bi := l.identity(a.Dir), l.identity(b.Dir)
+	return ai != nil && bi != nil && os.SameFile(ai, bi)
+}
+
+// identity is what a directory is, however it is written; nil for none, and in a snapshot.
+func (l *loader) identity(dir string) os.FileInfo {
+	if l.opts.Files != nil {
+		return nil
+	}
+	info, known := l.identities[dir]
+	if !known {
+		info, _ = os.Stat(dir)
+		l.identities[dir] = info
+	}
+	return info
 }
 
 // locate finds the directory of a call's source.

@@ -14,15 +14,17 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/stowage-iac/stowage/api"
+	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/planner"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected plans in testdata")
 
 // Each file in testdata/plans is a story in steps. N.hcl is the configuration of
-// step N, N.world what happened to the world before it, N.options are flags of the
-// plan, N.destroy makes it a destroy. The plan must be N.plan, or fail with N.error. A plan that is not an
-// error is applied, and the plan after it is empty.
+// step N, NAME.stowage.hcl a file of a module in all steps, N.world what happened to
+// the world before it, N.options are flags of the plan, N.destroy makes it a destroy.
+// The plan must be N.plan, or fail with N.error. A plan that is not an error is
+// applied, and the plan after it is empty.
 func TestPlans(t *testing.T) {
 	files, err := filepath.Glob("testdata/plans/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -50,6 +52,11 @@ func story(t *testing.T, file string) {
 		}
 	}
 	keep("hosts")
+	for _, f := range archive.Files {
+		if strings.HasSuffix(f.Name, lang.Suffix) {
+			keep(f.Name)
+		}
+	}
 	for n := 1; ; n++ {
 		name := func(ext string) string { return fmt.Sprintf("%d.%s", n, ext) }
 		_, hasConfig := sections[name("hcl")]
@@ -65,6 +72,11 @@ func story(t *testing.T, file string) {
 		keep(name("destroy"))
 		if hasConfig {
 			l.write(sections[name("hcl")])
+			for _, f := range archive.Files {
+				if strings.HasSuffix(f.Name, lang.Suffix) {
+					l.files[f.Name] = f.Data
+				}
+			}
 		}
 		l.destroy, l.options = destroy, options(t, flags)
 		happen(t, l.world, sections[name("world")])

@@ -135,12 +135,12 @@ func (w *world) put(req providers.ApplyRequest, spec any) error {
 	if err != nil {
 		return err
 	}
-	kind, name, _ := strings.Cut(req.Address, ".")
+	at, _ := lang.ParseAddress(req.Address)
 	if o, ok := w.objects[req.Address]; ok && o.Owner != req.Env.Lineage() {
 		return fmt.Errorf("%s is managed by another state", req.Address)
 	}
 	w.revision++
-	w.objects[req.Address] = api.Object{Kind: api.Kind(kind), Name: name, Owner: req.Env.Lineage(), ModRevision: w.revision, Spec: raw}
+	w.objects[req.Address] = api.Object{Kind: api.Kind(at.Kind), Name: providers.ObjectName(req.Address), Owner: req.Env.Lineage(), ModRevision: w.revision, Spec: raw}
 	return nil
 }
 
