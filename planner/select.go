@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -238,8 +239,9 @@ const maxSuggested = 10_000
 // selector finds out what a partial plan is about.
 type selector struct {
 	*maker
-	in     map[string]bool // instances
-	blocks map[string]bool // whose expansion matters
+	in     map[string]bool     // instances
+	blocks map[string]bool     // whose expansion matters
+	wide   map[string][]string // see inModules
 }
 
 func (s *selector) take(address string) bool {
@@ -268,13 +270,30 @@ func (s *selector) members(dep string) []string {
 	}
 	b := s.maker.blocks[dep]
 	if b == nil {
-		return nil
+		return s.inModules(dep)
 	}
 	out := make([]string, 0, len(b.keys))
 	for _, key := range b.keys {
 		out = append(out, lang.InstanceAddress(dep, key))
 	}
 	return out
+}
+
+// inModules are the instances that a dependency on a module, or on a block in all
+// instances of its module, stands for.
+func (s *selector) inModules(dep string) []string {
+	if !strings.HasPrefix(dep, "module.") {
+		return nil
+	}
+	if s.wide == nil {
+		s.wide = map[string][]string{}
+		for address := range s.changes {
+			for _, name := range lang.Covers(address) {
+				s.wide[name] = append(s.wide[name], address)
+			}
+		}
+	}
+	return s.wide[dep]
 }
 
 // target takes what is covered, and what that depends on.
@@ -371,8 +390,7 @@ func (s *selector) exclude() {
 		}
 	}
 	for address, c := range s.changes {
-		block, _ := splitAddress(address)
-		if !out[address] && !(c != nil && c.Action == Delete && (used[address] || used[block])) {
+		if !out[address] && !(c != nil && c.Action == Delete && slices.ContainsFunc(lang.Covers(address), func(name string) bool { return used[name] })) {
 			s.take(address)
 		}
 	}
@@ -407,12 +425,8 @@ func (s *selector) targetDestroy() {
 	for len(queue) > 0 {
 		address := queue[len(queue)-1]
 		queue = queue[:len(queue)-1]
-		block, _ := splitAddress(address)
-		for _, user := range users[address] {
-			visit(user)
-		}
-		if block != address {
-			for _, user := range users[block] {
+		for _, name := range lang.Covers(address) {
+			for _, user := range users[name] {
 				visit(user)
 			}
 		}
@@ -460,7 +474,7 @@ func (s *selector) excludeFromDestroy() {
 				visit(dep)
 				continue
 			}
-			for _, member := range members[dep] {
+			for _, member := range append(members[dep], s.inModules(dep)...) {
 				visit(member)
 			}
 		}

@@ -3,11 +3,13 @@ package state
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/run"
+	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/state"
 )
 
@@ -16,7 +18,8 @@ func Remove() *cli.Command {
 	return &cli.Command{
 		Name: "state rm", Synopsis: "Forget recorded resource instances", Usage: "[options] ADDRESS…",
 		Doc: `Forgets instances: the state no longer records them. Nothing is touched on the
-hosts or in the cluster. An address of a block stands for all of its instances.
+hosts or in the cluster. An address of a block stands for all of its instances,
+that of a module for all in it.
 
 A forgotten node's host keeps what was installed on it. What is forgotten but
 still in the configuration is planned again as new; an object in the cluster
@@ -88,7 +91,7 @@ func anyWithin(address string, args []string) bool {
 }
 
 // within is stricter than belongs: a kind alone does not stand for all of its
-// instances, so that a slip does not forget them.
+// instances, so that a slip does not forget them. A module does.
 func within(address, written string) bool {
-	return address == written || belongs(address, written) && address[len(written)] == '['
+	return slices.Contains(lang.Covers(address), written)
 }
