@@ -2,7 +2,7 @@
 # Installs what the tests (or, with "demo", the demo) need from Debian's packages, if it is missing.
 set -euo pipefail
 want=(busybox-static curl)
-[ "${1:-}" = demo ] || want+=(debootstrap systemd-container nftables iproute2 conntrack containerd runc openssh-server openssh-client postgresql)
+[ "${1:-}" = demo ] || want+=(debootstrap systemd-container nftables iproute2 conntrack containerd runc openssh-server openssh-client postgresql chromium fonts-dejavu-core)
 missing=()
 for p in "${want[@]}"; do
   [ "$(dpkg-query -W -f='${db:Status-Abbrev}' "$p" 2>/dev/null)" = "ii " ] || missing+=("$p")

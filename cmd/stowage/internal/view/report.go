@@ -104,7 +104,7 @@ func (v View) Report(p *planner.Plan) *Report {
 	r := &Report{
 		Stowage: p.StowageVersion, Made: p.Created.UTC().Format("2006-01-02 15:04:05 UTC"),
 		Empty: p.Empty(), Destroy: p.Destroy, Headline: v.headline(p),
-		Interrupted: strings.TrimSpace(strings.TrimPrefix(v.interrupted(p.Interrupted), "Note: ")),
+		Interrupted: strings.TrimSpace(strings.Replace(v.interrupted(p.Interrupted), "Note: the", "The", 1)),
 	}
 	if p.Context != "default" {
 		r.Context = printable(p.Context)

@@ -98,7 +98,9 @@
     }
     function at(e) { return e.target.closest ? (e.target.closest('[data-node]') || (e.type === 'focusin' && e.target.querySelector('[data-node]'))) : null; }
     svg.addEventListener('mouseover', function (e) { light(at(e)); });
-    svg.addEventListener('mouseleave', function () { light(null); });
+    // Where the pointer leaves, the step that has the focus shows its own again.
+    function focused() { return svg.contains(document.activeElement) ? document.activeElement.querySelector('[data-node]') : null; }
+    svg.addEventListener('mouseleave', function () { light(focused()); });
     svg.addEventListener('focusin', function (e) { light(at(e)); });
     svg.addEventListener('focusout', function () { light(null); });
   }
