@@ -81,7 +81,11 @@ func (p *Plan) dumpChange(b *strings.Builder, c *Change) {
 	}
 	b.WriteByte('\n')
 	for _, cause := range c.Causes {
-		fmt.Fprintf(b, "  ~ %s\n", clause(cause))
+		fmt.Fprintf(b, "  ~ %s", clause(cause))
+		if cause.Dependency != "" {
+			fmt.Fprintf(b, " <- %s", cause.Dependency)
+		}
+		b.WriteByte('\n')
 	}
 	for _, d := range c.Drift {
 		fmt.Fprintf(b, "  drift: %s\n", strings.TrimSpace(d.Path+" "+d.Why))

@@ -108,7 +108,7 @@ func drift(k *kindInfo, recorded, now cty.Value) []providers.Cause {
 	var out []providers.Cause
 	for _, f := range diff(k.schema, recorded, now) {
 		if !f.computed {
-			out = append(out, providers.Cause{Path: f.path, Why: "changed outside of Stowage"})
+			out = append(out, providers.Cause{Path: f.path, Why: whyDrifted})
 		}
 	}
 	return out
@@ -167,12 +167,14 @@ func (m *maker) decide(k *kindInfo, c *Change, inst *lang.Instance, config cty.V
 		return m.replace(k, c, inst, config, force)
 	}
 	c.Action, c.Causes = Update, causes(found)
+	m.originate(c, inst)
 	return true
 }
 
 // replace plans the new object as if there were none before it.
 func (m *maker) replace(k *kindInfo, c *Change, inst *lang.Instance, config cty.Value, force []providers.Cause) bool {
 	c.Action, c.Causes = Replace, force
+	m.originate(c, inst)
 	if inst.Lifecycle.CreateBeforeDestroy {
 		if cbd, ok := k.Kind.(interface{ CreateBeforeDestroy() bool }); ok && cbd.CreateBeforeDestroy() {
 			c.CreateFirst = true

@@ -59,6 +59,7 @@ type maker struct {
 	// underway are the addresses that an interrupted apply left unfinished.
 	underway map[string]bool
 	moving   map[string]bool // pods known to change their nodes, from an earlier round
+	changed  map[string]bool // by block: anything is done to its instances; see changing
 	moved    []string        // pods found to change nothing but their nodes
 	fleet    nodesPlan
 	pods     []*podPlan
@@ -84,7 +85,7 @@ func newMaker(in Input, kinds map[string]*kindInfo, moving map[string]bool) *mak
 	m := &maker{
 		in: in, kinds: kinds, dec: newDecoder(), moving: moving,
 		blocks: map[string]*blockPlan{}, ranges: map[string]*hcl.Range{}, underway: map[string]bool{},
-		changes: make(map[string]*Change, len(in.State.Instances)), failedDeps: map[string][]string{},
+		changes: make(map[string]*Change, len(in.State.Instances)), failedDeps: map[string][]string{}, changed: map[string]bool{},
 		staying: map[string][]scheduler.Running{},
 		plan: &Plan{
 			FormatVersion: FormatVersion, StowageVersion: in.Version, Context: in.Context, Created: in.Now,

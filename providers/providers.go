@@ -61,6 +61,8 @@ type PlanResponse struct {
 type Cause struct {
 	Path string `json:"path"` // container.nginx.image
 	Why  string `json:"why"`
+	// Dependency is the address of the resource, or block, whose change is the cause.
+	Dependency string `json:"dependency,omitempty"`
 }
 
 // World is what refresh read, once, for all resources. Fields are nil where nothing was there to read.

@@ -108,7 +108,7 @@ func clause(fields, why string) string {
 		return fields + " changed"
 	case why == "sensitivity":
 		return "the sensitivity of " + fields + " changed"
-	case !strings.Contains(why, " "):
+	case !strings.Contains(why, " "), strings.HasPrefix(why, "changed "):
 		return fields + " " + why
 	}
 	return fields + " changed: " + why

@@ -195,7 +195,7 @@ func (v View) Document(p *planner.Plan) PlanDocument {
 func (v View) resourceChange(c *planner.Change) ResourceChange {
 	s := v.Schemas[c.Kind]
 	return ResourceChange{
-		Address: c.Address, Kind: c.Kind, ActionReason: c.Reason, Causes: c.Causes, DependsOn: c.Deps,
+		Address: c.Address, Kind: c.Kind, ActionReason: c.Reason, Causes: c.Because(), DependsOn: c.Deps,
 		Change: values(c.Action, bySchema(c.Before, s), bySchema(c.After, s)),
 	}
 }
