@@ -67,7 +67,7 @@ func part(b *body, path []string) []hclsyntax.Expression {
 			case bs.schema.Label == "" && len(bs.items) == 1 && !isPosition(rest[0]):
 				return part(it.body, rest) // a block that there is once
 			case it.body.name != cty.NilVal && it.body.name.AsString() == rest[0],
-				bs.schema.Label == "" && position(n) == rest[0]:
+				bs.schema.Label == "" && positionText(n) == rest[0]:
 				return part(it.body, rest[1:])
 			}
 		}
@@ -76,7 +76,7 @@ func part(b *body, path []string) []hclsyntax.Expression {
 	return nil
 }
 
-func position(n int) string { return "[" + numberText(cty.NumberIntVal(int64(n))) + "]" }
+func positionText(n int) string { return "[" + numberText(cty.NumberIntVal(int64(n))) + "]" }
 
 func isPosition(s string) bool { return strings.HasPrefix(s, "[") }
 

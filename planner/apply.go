@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -40,9 +41,14 @@ type ApplyInput struct {
 	Hard context.Context
 	// Parallelism is how many steps run at once, default 10.
 	Parallelism int
-	Progress    Progress // may be nil
-	BaseDir     string   // default Config.Dir
-	Resolve     func(ref string) (string, error)
+	// Attempts is how often a step is tried at most that fails for a reason that may
+	// pass by itself, default 5; Backoff is the pause before the second attempt, default
+	// 1 s, doubled with each up to 30 s. The timeout of a step bounds all its attempts.
+	Attempts int
+	Backoff  time.Duration
+	Progress Progress // may be nil
+	BaseDir  string   // default Config.Dir
+	Resolve  func(ref string) (string, error)
 	// Stowaged finds the agent's binary for a GOARCH; default StowagedBeside.
 	Stowaged func(arch string) (string, error)
 	// Push sends an image; default Fleet.Push.
@@ -73,6 +79,8 @@ func Apply(ctx context.Context, p *Plan, in ApplyInput) (Result, hcl.Diagnostics
 	if err := x.begin(); err != nil {
 		return Result{}, append(journalFailed(err), closeJournal(ctx, in.Journal, nil)...)
 	}
+	x.soft = ctx
+	x.Progress.Begin(x.doing())
 	x.run(ctx)
 	diags = append(diags, x.finish()...)
 	result := x.result()
@@ -100,6 +108,12 @@ func journalFailed(err error) hcl.Diagnostics {
 func newExecutor(p *Plan, in ApplyInput) (*executor, hcl.Diagnostics) {
 	if in.Parallelism <= 0 {
 		in.Parallelism = defaultParallelism
+	}
+	if in.Attempts <= 0 {
+		in.Attempts = defaultAttempts
+	}
+	if in.Backoff <= 0 {
+		in.Backoff = defaultBackoff
 	}
 	if in.Progress == nil {
 		in.Progress = silent{}
@@ -196,6 +210,17 @@ func (x *executor) begin() error {
 		}
 	}
 	return nil
+}
+
+// doing is the number of steps that do something.
+func (x *executor) doing() int {
+	n := 0
+	for _, s := range x.plan.Steps {
+		if s.Kind != StepJoin {
+			n++
+		}
+	}
+	return n
 }
 
 func (x *executor) hasStep(f func(*kindInfo, Step) bool) bool {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stowage-iac/stowage/planner"
 	"github.com/stowage-iac/stowage/providers"
+	"github.com/stowage-iac/stowage/ssh"
 	"github.com/stowage-iac/stowage/state"
 )
 
@@ -300,13 +301,86 @@ func (w *watched) note(format string, args ...any) {
 	w.got = append(w.got, fmt.Sprintf(format, args...))
 }
 
-func (w *watched) Start(op planner.Operation)               { w.note("start %s %s", op.Verb, op.Address) }
-func (w *watched) Update(op planner.Operation, what string) { w.note("%s %s", op.Address, what) }
+func (w *watched) Start(op planner.Operation)                  { w.note("start %s %s", op.Verb, op.Address) }
+func (w *watched) Update(op planner.Operation, what string)    { w.note("%s %s", op.Address, what) }
+func (w *watched) Begin(n int)                                 { w.note("%d operations", n) }
+func (w *watched) Retry(op planner.Operation, r planner.Retry) { w.note("%s %s", op.Address, r) }
 func (w *watched) Done(op planner.Operation, failed bool) {
 	if time.Since(op.Started) < 0 {
 		panic("it ended before it started")
 	}
 	w.note("end %s %s %v", op.Verb, op.Address, failed)
+}
+
+// What may pass by itself is tried again after a while, a bounded number of times,
+// and that is told; other failures, and an interrupt, end it at once.
+func TestRetries(t *testing.T) {
+	lost := fmt.Errorf("host a: %w", ssh.ErrConnectionLost)
+	const config = "config \"a\" { text = \"x\" }"
+	for name, tc := range map[string]struct {
+		failures []error
+		want     []string
+	}{
+		"passes": {[]error{lost, lost}, []string{
+			"1 operations", "start create config.a",
+			"config.a retrying in 1s (2 of 4): host a: connection lost", "config.a retrying in 2s (3 of 4): host a: connection lost",
+			"end create config.a false"}},
+		"does not pass": {[]error{lost, lost, lost, lost, lost}, []string{
+			"1 operations", "start create config.a",
+			"config.a retrying in 1s (2 of 4): host a: connection lost", "config.a retrying in 2s (3 of 4): host a: connection lost",
+			"config.a retrying in 4s (4 of 4): host a: connection lost", "end create config.a true"}},
+		"another cause": {[]error{errors.New("disk full")}, []string{
+			"1 operations", "start create config.a", "end create config.a true"}},
+		"turns into another": {[]error{lost, errors.New("disk full")}, []string{
+			"1 operations", "start create config.a", "config.a retrying in 1s (2 of 4): host a: connection lost", "end create config.a true"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLab(t).write(config)
+				failures := tc.failures
+				l.world.during = func(address string) {
+					if l.world.fail[address] = nil; len(failures) > 0 {
+						l.world.fail[address], failures = failures[0], failures[1:]
+					}
+				}
+				w := &watched{}
+				l.during = func(in *planner.ApplyInput) { in.Progress, in.Attempts = w, 4 }
+				l.tryApply(t.Context())
+				if d := cmp.Diff(tc.want, w.got); d != "" {
+					t.Error(d)
+				}
+			})
+		})
+	}
+	t.Run("interrupted", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLab(t).write(config)
+			l.world.fail["config.a"] = lost
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			w := &watched{}
+			l.during = func(in *planner.ApplyInput) {
+				in.Progress, in.Backoff = w, time.Hour
+				time.AfterFunc(time.Minute, cancel)
+			}
+			began := time.Now()
+			l.tryApply(ctx)
+			if took := time.Since(began); took != time.Minute || len(w.got) != 4 {
+				t.Errorf("after %s: %q", took, w.got)
+			}
+		})
+	})
+	t.Run("timeout", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLab(t).write("config \"a\" {\n text = \"x\"\n timeouts { create = \"5s\" }\n}")
+			l.world.fail["config.a"] = lost
+			began := time.Now()
+			_, diags := l.tryApply(t.Context())
+			if took := time.Since(began); took != 5*time.Second || !strings.Contains(text(diags), "longer than the 5s") {
+				t.Errorf("after %s: %s", took, text(diags))
+			}
+		})
+	})
 }
 
 func TestProgress(t *testing.T) {
@@ -315,7 +389,7 @@ func TestProgress(t *testing.T) {
 	w := &watched{}
 	l.during = func(in *planner.ApplyInput) { in.Progress = w }
 	l.tryApply(t.Context())
-	want := []string{"start create config.a", "end create config.a false", "start create config.b", "end create config.b true"}
+	want := []string{"2 operations", "start create config.a", "end create config.a false", "start create config.b", "end create config.b true"}
 	if d := cmp.Diff(want, w.got); d != "" {
 		t.Error(d)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -206,10 +207,17 @@ func (x *executor) call(op Operation, k *kindInfo, c *Change, req providers.Appl
 	req.Env = x.env(k, c, req)
 	req.Progress = func(clause string) { x.Progress.Update(op, clause) }
 	var err error
-	func() {
-		defer recovered(&err)
-		resp = k.Apply(ctx, req)
-	}()
+	x.attempts(ctx, op, func() error {
+		err = nil
+		func() {
+			defer recovered(&err)
+			resp = k.Apply(ctx, req)
+		}()
+		if err != nil || !resp.Diags.HasErrors() {
+			return nil
+		}
+		return resp.Passing
+	})
 	switch {
 	case err != nil:
 		resp.Value = cty.NilVal
@@ -271,12 +279,16 @@ func (x *executor) push(op Operation, t *Transfer) hcl.Diagnostics {
 		if err != nil {
 			break
 		}
-		err = x.Push(x.Hard, t.Node, img, image.PushOptions{
-			Platform: platform,
-			Labels:   map[string]string{labelCluster: x.clusterID},
-			Progress: func(sent, total int64) {
-				x.Progress.Update(op, fmt.Sprintf("%s of %s", bytesText(sent), bytesText(total)))
-			},
+		x.attempts(x.Hard, op, func() error {
+			began := time.Now()
+			err = x.Push(x.Hard, t.Node, img, image.PushOptions{
+				Platform: platform,
+				Labels:   map[string]string{labelCluster: x.clusterID},
+				Progress: func(sent, total int64) {
+					x.Progress.Update(op, sentText(sent, total, time.Since(began)))
+				},
+			})
+			return providers.Passing(err)
 		})
 	}
 	if err != nil {
@@ -367,6 +379,15 @@ func (x *executor) platform(node string) (string, error) {
 	}
 	facts, err := ssh.Facts(x.Hard, h)
 	return "linux/" + facts.Arch, err
+}
+
+// sentText says how far a transfer is and how fast it was so far.
+func sentText(sent, total int64, took time.Duration) string {
+	text := fmt.Sprintf("%s of %s", bytesText(sent), bytesText(total))
+	if took >= 500*time.Millisecond { // before, it says nothing
+		text += fmt.Sprintf(", %s/s", bytesText(int64(float64(sent)/took.Seconds())))
+	}
+	return text
 }
 
 // bytesText writes a size in powers of 1000, as the plan announced it.

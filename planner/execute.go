@@ -29,6 +29,7 @@ type executor struct {
 	clusterID string
 	hashKey   []byte
 	outputs   map[string]cty.Value
+	soft      context.Context // when it ends, nothing new is begun
 
 	specs   map[string]api.NodeSpec // the nodes there will be, with roles
 	manager string

@@ -54,6 +54,7 @@ type kindInfo struct {
 	imager    providers.Imager  // nil unless its instances hold image content
 	computed  []string          // top-level attributes that nobody sets
 	sensitive bool              // the schema has sensitive attributes
+	resident  bool              // its instances live in the cluster
 }
 
 func newKinds(kinds map[string]providers.Kind) map[string]*kindInfo {
@@ -67,6 +68,8 @@ func newKinds(kinds map[string]providers.Kind) map[string]*kindInfo {
 func newKind(k providers.Kind) *kindInfo {
 	block := k.Schema()
 	info := &kindInfo{Kind: k, schema: block, codec: newCodec(block.ImpliedType()), sensitive: hasSensitive(block)}
+	outside, ok := k.(interface{ OutsideCluster() bool })
+	info.resident = !ok || !outside.OutsideCluster()
 	info.carrier, _ = k.(providers.Carrier)
 	info.carried, _ = k.(providers.Carried)
 	info.imager, _ = k.(providers.Imager)

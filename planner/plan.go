@@ -201,8 +201,12 @@ func (p *Plan) Count() (add, change, destroy int) {
 
 // Progress is told of every operation's life while a plan is made or applied. Calls come from many goroutines.
 type Progress interface {
+	// Begin tells how many operations an apply has, before the first.
+	Begin(operations int)
 	Start(op Operation)
 	Update(op Operation, clause string)
+	// Retry tells that an operation has failed and waits before it tries again.
+	Retry(op Operation, r Retry)
 	Done(op Operation, err bool)
 }
 

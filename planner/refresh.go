@@ -335,6 +335,8 @@ func (r *refresher) healthy(ctx context.Context, c *client.Client) error {
 // silent is a Progress that nobody watches.
 type silent struct{}
 
+func (silent) Begin(int)                {}
+func (silent) Retry(Operation, Retry)   {}
 func (silent) Start(Operation)          {}
 func (silent) Update(Operation, string) {}
 func (silent) Done(Operation, bool)     {}

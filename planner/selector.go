@@ -100,7 +100,7 @@ func (s *selector) target() {
 		if c == nil || c.Action == Delete {
 			continue
 		}
-		if k := s.kinds[c.Kind]; first != "" && (k.carrier != nil || k.carried != nil) {
+		if k := s.kinds[c.Kind]; first != "" && k.resident {
 			visit(first)
 			if k.carried != nil && !nodes { // no cluster yet, and no replica without one
 				nodes = true
@@ -138,7 +138,7 @@ func (s *selector) exclude() {
 		}
 		state[address] = 1
 		left := coveredBy(s.maker.in.Excludes, address)
-		if c := s.changes[address]; c != nil && first != "" && c.Action != Delete && (s.kinds[c.Kind].carrier != nil || s.kinds[c.Kind].carried != nil) {
+		if c := s.changes[address]; c != nil && first != "" && c.Action != Delete && s.kinds[c.Kind].resident {
 			left = visit(first) || left
 		}
 		for _, dep := range s.deps(address) {

@@ -145,7 +145,7 @@ func (w *world) put(req providers.ApplyRequest, spec any) error {
 }
 
 func refused(req providers.ApplyRequest, err error) providers.ApplyResponse {
-	return providers.ApplyResponse{Value: req.Prior, Diags: providers.Errorf("Not applied", fmt.Sprintf("%s: %s.", req.Address, err))}
+	return providers.ApplyResponse{Value: req.Prior, Diags: providers.Errorf("Not applied", fmt.Sprintf("%s: %s.", req.Address, err)), Passing: providers.Passing(err)}
 }
 
 // configKind is a text in the store.
@@ -242,6 +242,7 @@ var secretBlock = &schema.Block{Attributes: map[string]*schema.Attribute{
 }}
 
 func (secretKind) Name() string          { return "secret" }
+func (secretKind) OutsideCluster() bool  { return true }
 func (secretKind) Schema() *schema.Block { return secretBlock }
 
 func (secretKind) Plan(req providers.PlanRequest) providers.PlanResponse {

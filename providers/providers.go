@@ -120,6 +120,9 @@ type ApplyResponse struct {
 	// diagnostics it is what is there now, as far as known (null: nothing).
 	Value cty.Value
 	Diags hcl.Diagnostics
+	// Passing is why it failed, where that may pass by itself: Apply is then called
+	// again after a while, some times. See the function Passing.
+	Passing error
 }
 
 // Env is what Apply may reach. Implemented by the planner's executor and by fakes in tests.

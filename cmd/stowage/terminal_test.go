@@ -112,19 +112,26 @@ func TestInterruptedPlan(t *testing.T) {
 // not answer: the first interrupt lets the running step end, the second does not
 // wait for it. Nothing else begins, and the state can be used by the next command.
 func TestInterruptedApply(t *testing.T) {
+	once := func(_ *session, host *silent) { host.hangUp() }
+	twice := func(s *session, _ *silent) { s.cmd.Process.Signal(os.Interrupt) }
+	const begun, left = "node.silent: Creating…", `"unfinished":{"interrupted":true,"done":0,"failed":["create node.silent"],"not_begun":["create config.after"]}`
 	for name, tc := range map[string]struct {
-		end  func(*session, *silent)
-		code int
-		says string
+		args  []string
+		begun string
+		end   func(*session, *silent)
+		code  int
+		says  string
 	}{
-		"once":  {func(_ *session, host *silent) { host.hangUp() }, 1, "Apply interrupted: 0 steps done, 1 failed, 1 not begun."},
-		"twice": {func(s *session, _ *silent) { s.cmd.Process.Signal(os.Interrupt) }, 130, "Stopping at once."},
+		"once":          {nil, begun, once, 1, "Apply interrupted: 0 steps done, 1 failed, 1 not begun."},
+		"twice":         {nil, begun, twice, 130, "Stopping at once."},
+		"once as JSON":  {[]string{"-json"}, "apply_start", once, 1, left},
+		"twice as JSON": {[]string{"-json"}, "apply_start", twice, 130, left},
 	} {
 		t.Run(name, func(t *testing.T) {
 			host := silentHost(t)
 			dir := project(t, fmt.Sprintf(silentNode, host.listener.Addr().(*net.TCPAddr).Port))
-			s := onTerminal(t, dir, nil, "apply", "-auto-approve", "-refresh=false")
-			s.expect("node.silent: Creating…")
+			s := onTerminal(t, dir, nil, append([]string{"apply", "-auto-approve", "-refresh=false"}, tc.args...)...)
+			s.expect(tc.begun)
 			s.cmd.Process.Signal(os.Interrupt)
 			s.expect("the steps that run finish")
 			tc.end(s, host)

@@ -156,28 +156,29 @@ func (Kind) Apply(ctx context.Context, req providers.ApplyRequest) providers.App
 	version := providers.Version(key, files)
 	value := providers.With(req.Planned, map[string]cty.Value{"version": cty.StringVal(version)})
 	if key != nil {
-		return providers.ApplyResponse{Value: value, Diags: retire(ctx, req, name)}
+		retired := retire(ctx, req, name)
+		return providers.ApplyResponse{Value: value, Diags: retired.Diags, Passing: retired.Passing}
 	}
 	if err := providers.PutObject(ctx, req.Env, api.KindConfig, name, api.ConfigSpec{Version: version, Files: files}); err != nil {
-		return providers.ApplyResponse{Value: req.Prior, Diags: failed(req.Address, "written", err)}
+		return providers.ApplyResponse{Value: req.Prior, Diags: failed(req.Address, "written", err), Passing: providers.Passing(err)}
 	}
 	return providers.ApplyResponse{Value: value}
 }
 
 // retire deletes the plain object of a config that has become sensitive.
-func retire(ctx context.Context, req providers.ApplyRequest, name string) hcl.Diagnostics {
+func retire(ctx context.Context, req providers.ApplyRequest, name string) (none providers.ApplyResponse) {
 	if providers.IsNull(req.Prior) {
-		return nil
+		return none
 	}
 	if _, was := Files(req.Prior); was {
-		return nil
+		return none
 	}
-	return deleted(ctx, req, name).Diags
+	return deleted(ctx, req, name)
 }
 
 func deleted(ctx context.Context, req providers.ApplyRequest, name string) providers.ApplyResponse {
 	if err := providers.DeleteObject(ctx, req.Env, api.KindConfig, name); err != nil {
-		return providers.ApplyResponse{Value: req.Prior, Diags: failed(req.Address, "deleted", err)}
+		return providers.ApplyResponse{Value: req.Prior, Diags: failed(req.Address, "deleted", err), Passing: providers.Passing(err)}
 	}
 	return providers.ApplyResponse{Value: cty.NullVal(block.ImpliedType())}
 }

@@ -211,13 +211,13 @@ func (Kind) Apply(ctx context.Context, req providers.ApplyRequest) providers.App
 	if providers.IsNull(req.Planned) {
 		if err := providers.DeleteObject(ctx, req.Env, api.KindImage, name); err != nil {
 			return providers.ApplyResponse{Value: req.Prior, Diags: providers.Errorf("Image not deleted",
-				fmt.Sprintf("%s could not be deleted from the cluster: %s.", req.Address, err))}
+				fmt.Sprintf("%s could not be deleted from the cluster: %s.", req.Address, err)), Passing: providers.Passing(err)}
 		}
 		return providers.ApplyResponse{Value: cty.NullVal(block.ImpliedType())}
 	}
 	img, err := image.Build(ctx, specOf(req.Address, req.Planned, req.BaseDir))
 	if err != nil {
-		return providers.ApplyResponse{Value: req.Prior, Diags: notBuilt(req.Address, err)}
+		return providers.ApplyResponse{Value: req.Prior, Diags: notBuilt(req.Address, err), Passing: providers.Passing(err)}
 	}
 	if planned, _ := req.Planned.GetAttr("digest").Unmark(); planned.IsKnown() && planned.AsString() != img.Digest {
 		return providers.ApplyResponse{Value: req.Prior, Diags: providers.Errorf("Image changed since the plan", fmt.Sprintf(
@@ -230,7 +230,7 @@ func (Kind) Apply(ctx context.Context, req providers.ApplyRequest) providers.App
 	spec := api.ImageSpec{Ref: img.Ref, Digest: img.Digest, Size: providers.Int(value, "size")}
 	if err := providers.PutObject(ctx, req.Env, api.KindImage, name, spec); err != nil {
 		return providers.ApplyResponse{Value: req.Prior, Diags: providers.Errorf("Image not recorded",
-			fmt.Sprintf("%s could not be written to the cluster: %s.", req.Address, err))}
+			fmt.Sprintf("%s could not be written to the cluster: %s.", req.Address, err)), Passing: providers.Passing(err)}
 	}
 	return providers.ApplyResponse{Value: value}
 }

@@ -29,7 +29,7 @@ func (k Kind) Apply(ctx context.Context, req providers.ApplyRequest) providers.A
 	n := joining{Kind: k, req: req, name: providers.ObjectName(req.Address)}
 	facts, err := n.join(ctx)
 	if err != nil {
-		return providers.ApplyResponse{Value: req.Prior, Diags: notJoined(req.Address, err)}
+		return providers.ApplyResponse{Value: req.Prior, Diags: notJoined(req.Address, err), Passing: providers.Passing(err)}
 	}
 	return providers.ApplyResponse{Value: providers.With(req.Planned, map[string]cty.Value{
 		"role": cty.StringVal(n.spec.Role), "facts": factsValue(facts), "ready": cty.True,
@@ -151,15 +151,15 @@ func (Kind) remove(ctx context.Context, req providers.ApplyRequest) providers.Ap
 	}
 	host, err := req.Env.Host(ctx, name)
 	if err != nil {
-		return providers.ApplyResponse{Value: req.Prior, Diags: notRemoved(req.Address, err)}
+		return providers.ApplyResponse{Value: req.Prior, Diags: notRemoved(req.Address, err), Passing: providers.Passing(err)}
 	}
 	if providers.Str(req.Prior, "role") != api.RoleManager {
 		if err := providers.DeleteObject(ctx, req.Env, api.KindNode, name); err != nil {
-			return providers.ApplyResponse{Value: req.Prior, Diags: notRemoved(req.Address, err)}
+			return providers.ApplyResponse{Value: req.Prior, Diags: notRemoved(req.Address, err), Passing: providers.Passing(err)}
 		}
 	}
 	if err := bootstrap.Remove(ctx, host, req.Progress); err != nil {
-		return providers.ApplyResponse{Value: req.Prior, Diags: notRemoved(req.Address, err)}
+		return providers.ApplyResponse{Value: req.Prior, Diags: notRemoved(req.Address, err), Passing: providers.Passing(err)}
 	}
 	return providers.ApplyResponse{Value: cty.NullVal(block.ImpliedType())}
 }
@@ -168,7 +168,7 @@ func (Kind) remove(ctx context.Context, req providers.ApplyRequest) providers.Ap
 // how to reach its host is lost, and with `state rm` was given up.
 func forget(ctx context.Context, req providers.ApplyRequest, name string) providers.ApplyResponse {
 	if err := providers.DeleteObject(ctx, req.Env, api.KindNode, name); err != nil {
-		return providers.ApplyResponse{Value: req.Prior, Diags: notRemoved(req.Address, err)}
+		return providers.ApplyResponse{Value: req.Prior, Diags: notRemoved(req.Address, err), Passing: providers.Passing(err)}
 	}
 	return providers.ApplyResponse{Value: cty.NullVal(block.ImpliedType()), Diags: hcl.Diagnostics{{
 		Severity: hcl.DiagWarning, Summary: "Host not given back",

@@ -28,22 +28,22 @@ func (k Kind) Apply(ctx context.Context, req providers.ApplyRequest) providers.A
 	}
 	spec, err := specOf(ctx, req)
 	if err != nil {
-		return failed(req.Prior, "Pod not compiled", fmt.Sprintf("%s: %s.", req.Address, err))
+		return failed(err, req.Prior, "Pod not compiled", fmt.Sprintf("%s: %s.", req.Address, err))
 	}
 	name := providers.ObjectName(req.Address)
 	if err := providers.PutObject(ctx, req.Env, api.KindPod, name, spec); err != nil {
-		return failed(req.Prior, "Pod not written", fmt.Sprintf("%s could not be written to the cluster: %s.", req.Address, err))
+		return failed(err, req.Prior, "Pod not written", fmt.Sprintf("%s could not be written to the cluster: %s.", req.Address, err))
 	}
 	c, err := req.Env.Cluster(ctx)
 	if err != nil {
-		return failed(req.Prior, "Cluster not reached", fmt.Sprintf("%s was written, but the cluster cannot be reached any more: %s.", req.Address, err))
+		return failed(err, req.Prior, "Cluster not reached", fmt.Sprintf("%s was written, but the cluster cannot be reached any more: %s.", req.Address, err))
 	}
 	rollout, err := c.WaitPod(ctx, name, func(r client.Rollout) {
 		req.Progress(fmt.Sprintf("%d of %d replicas ready", r.Ready, r.Replicas))
 	})
 	value := valueOf(req.Planned, spec.Revision, spec.Placement, rollout.Statuses)
 	if err != nil {
-		return providers.ApplyResponse{Value: value, Diags: notReady(req.Address, rollout, err)}
+		return providers.ApplyResponse{Value: value, Diags: notReady(req.Address, rollout, err), Passing: providers.Passing(err)}
 	}
 	return providers.ApplyResponse{Value: value}
 }
@@ -129,7 +129,7 @@ func seal(bundle api.SealedBundle, nodes []string, keys map[string]string) ([]by
 func (Kind) remove(ctx context.Context, req providers.ApplyRequest) providers.ApplyResponse {
 	name := providers.ObjectName(req.Address)
 	if err := providers.DeleteObject(ctx, req.Env, api.KindPod, name); err != nil {
-		return failed(req.Prior, "Pod not deleted", fmt.Sprintf("%s could not be deleted from the cluster: %s.", req.Address, err))
+		return failed(err, req.Prior, "Pod not deleted", fmt.Sprintf("%s could not be deleted from the cluster: %s.", req.Address, err))
 	}
 	c, err := req.Env.Cluster(ctx)
 	if err == nil {
@@ -138,7 +138,7 @@ func (Kind) remove(ctx context.Context, req providers.ApplyRequest) providers.Ap
 		})
 	}
 	if err != nil {
-		return failed(req.Prior, "Pod not stopped", fmt.Sprintf("%s was deleted, but its replicas have not stopped: %s.", req.Address, err))
+		return failed(err, req.Prior, "Pod not stopped", fmt.Sprintf("%s was deleted, but its replicas have not stopped: %s.", req.Address, err))
 	}
 	return providers.ApplyResponse{Value: cty.NullVal(block.ImpliedType())}
 }
@@ -167,8 +167,8 @@ func stringList(list []string) cty.Value {
 	return cty.ListVal(vals)
 }
 
-func failed(value cty.Value, summary, detail string) providers.ApplyResponse {
-	return providers.ApplyResponse{Value: value, Diags: providers.Errorf(summary, detail)}
+func failed(err error, value cty.Value, summary, detail string) providers.ApplyResponse {
+	return providers.ApplyResponse{Value: value, Diags: providers.Errorf(summary, detail), Passing: providers.Passing(err)}
 }
 
 // notReady says of each failed replica where it is and why.

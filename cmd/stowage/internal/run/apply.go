@@ -113,7 +113,7 @@ func (s *Session) complete(p *planner.Plan, result planner.Result) error {
 func (s *Session) unfinished(result planner.Result) {
 	if s.stream != nil {
 		n := view.Summary{Add: result.Added, Change: result.Changed, Destroy: result.Destroyed}
-		s.stream.Summary("apply", n, "the apply did not finish")
+		s.stream.Unfinished(n, view.Left{Interrupted: result.Cancelled, Done: len(result.Done), Failed: result.Failed, NotBegun: result.NotDone})
 		return
 	}
 	s.r.Err().Unfinished(s.r.T.Err, result.Cancelled, result.Done, result.Failed, result.NotDone)

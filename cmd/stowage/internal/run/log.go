@@ -24,6 +24,12 @@ func (l logged) Update(op planner.Operation, clause string) {
 	l.Progress.Update(op, clause)
 }
 
+// Retry implements planner.Progress.
+func (l logged) Retry(op planner.Operation, r planner.Retry) {
+	slog.Warn("operation failed and is tried again", "address", op.Address, "verb", op.Verb, "after", r.After, "attempt", r.Attempt, "of", r.Of, "why", r.Why)
+	l.Progress.Retry(op, r)
+}
+
 // Done implements planner.Progress.
 func (l logged) Done(op planner.Operation, failed bool) {
 	slog.Debug("operation ended", "address", op.Address, "verb", op.Verb, "failed", failed, "took", time.Since(op.Started))

@@ -14,6 +14,9 @@ import (
 // StillEvery is the time between two "Still creating…" lines of one operation.
 const StillEvery = 10 * time.Second
 
+// CountEvery is the time between two lines of how many operations are done.
+const CountEvery = 30 * time.Second
+
 // Progress shows what runs while a plan is made or applied. It implements
 // planner.Progress. Without a screen every event is a line; with one, each
 // running operation has one line at the bottom that is redrawn in place, and
@@ -30,6 +33,10 @@ type Progress struct {
 	stopped sync.WaitGroup
 	closed  bool
 	failed  int
+	total   int // operations of an apply; 0 while none is under way
+	ended   int
+	began   time.Time
+	counted time.Time // when the last line of how many are done was written
 }
 
 type key struct {
@@ -98,6 +105,50 @@ func (p *Progress) Close() {
 	p.stopped.Wait()
 }
 
+// Begin shows from now on how many of an apply's operations are done.
+func (p *Progress) Begin(operations int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	p.total, p.ended, p.began, p.counted = operations, 0, now, now
+}
+
+// overall says how far an apply is, and about how long it will take from here:
+// as long as what is done has taken, for each that is left. "" where that is not
+// worth a line: of a single operation the line of its own says all.
+func (p *Progress) overall(now time.Time) string {
+	if p.total < 2 || p.ended >= p.total {
+		return ""
+	}
+	text := fmt.Sprintf("%d of %d done", p.ended, p.total)
+	if p.failed > 0 {
+		text += fmt.Sprintf(", %d of them failed", p.failed)
+	}
+	took := now.Sub(p.began)
+	text += ", " + elapsed(took) + " elapsed"
+	if p.ended >= 3 && took >= 5*time.Second {
+		left := took / time.Duration(p.ended) * time.Duration(p.total-p.ended)
+		text += ", about " + elapsed(left) + " left"
+	}
+	return text
+}
+
+// Retry shows that an operation waits before it tries again.
+func (p *Progress) Retry(op planner.Operation, r planner.Retry) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	o := p.running[key{op.Address, op.Verb}]
+	if o == nil || p.closed {
+		return
+	}
+	o.clause = printable(r.String())
+	if p.screen != nil {
+		p.redraw("")
+		return
+	}
+	p.line(op, o.clause)
+}
+
 // Start shows a new operation.
 func (p *Progress) Start(op planner.Operation) {
 	p.mu.Lock()
@@ -136,6 +187,7 @@ func (p *Progress) Done(op planner.Operation, failed bool) {
 		return
 	}
 	delete(p.running, k)
+	p.ended++
 	took := elapsed(time.Since(o.Started))
 	w := words[op.Verb]
 	text := w.done + " complete after " + took
@@ -196,6 +248,10 @@ func (p *Progress) line(op planner.Operation, text string) {
 
 // stillRunning writes a line for each operation that has been silent for StillEvery.
 func (p *Progress) stillRunning(now time.Time) {
+	if text := p.overall(now); text != "" && now.Sub(p.counted) >= CountEvery {
+		p.counted = now
+		fmt.Fprintln(p.out, text)
+	}
 	for _, o := range p.sorted() {
 		if now.Sub(o.still) < StillEvery {
 			continue
@@ -236,6 +292,9 @@ func (p *Progress) redraw(finished string) {
 	}
 	now := time.Now()
 	var live []string
+	if text := p.overall(now); text != "" && len(p.running) > 0 {
+		live = append(live, text)
+	}
 	for _, o := range p.sorted() {
 		text := fmt.Sprintf("%s %s… %s", o.Address+":", words[o.Verb].doing, elapsed(now.Sub(o.Started)))
 		if o.clause != "" {

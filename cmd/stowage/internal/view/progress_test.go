@@ -40,6 +40,7 @@ func scenario(p planner.Progress) {
 	time.Sleep(time.Second)
 	p.Done(refresh, false)
 	push, pod, old := op("image.web → a", planner.Pushing), op("pod.web", planner.Creating), op("config.old", planner.Destroying)
+	p.Begin(3)
 	p.Start(push)
 	p.Start(old)
 	time.Sleep(3 * time.Second)
@@ -51,9 +52,41 @@ func scenario(p planner.Progress) {
 	p.Start(pod)
 	p.Update(pod, "waiting for 2 of 3 replicas")
 	time.Sleep(12 * time.Second)
+	p.Retry(pod, planner.Retry{After: 4 * time.Second, Attempt: 2, Of: 5, Why: "host a: connection lost"})
+	time.Sleep(4 * time.Second)
 	p.Update(pod, "waiting for 1 of 3 replicas")
-	time.Sleep(8 * time.Second)
+	time.Sleep(4 * time.Second)
 	p.Done(pod, false)
+}
+
+// TestOverall says how many operations are done and about how long the rest takes,
+// as soon as that can be told.
+func TestOverall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out safe
+		p := NewProgress(View{}, &out, nil)
+		p.Begin(40)
+		for i := range 12 {
+			op := planner.Operation{Address: fmt.Sprintf("pod.web[%d]", i), Verb: planner.Creating, Started: time.Now()}
+			p.Start(op)
+			time.Sleep(5 * time.Second)
+			p.Done(op, i == 3)
+		}
+		if got, want := p.overall(time.Now()), "12 of 40 done, 1 of them failed, 1m0s elapsed, about 2m20s left"; got != want {
+			t.Errorf("%q instead of %q", got, want)
+		}
+		p.Close()
+		if got := out.String(); !strings.Contains(got, "\n6 of 40 done, 1 of them failed, 30s elapsed, about 2m50s left\n") && !strings.Contains(got, "\n5 of 40 done, 1 of them failed, 30s elapsed, about 3m30s left\n") {
+			t.Errorf("a log is not told how far it is:\n%s", got)
+		}
+		for n, want := range map[int]string{0: "", 1: "", 2: "0 of 2 done, 0s elapsed"} {
+			p.Begin(n)
+			p.failed = 0
+			if got := p.overall(time.Now()); got != want {
+				t.Errorf("of %d: %q", n, got)
+			}
+		}
+	})
 }
 
 // TestPlainProgress is what a log file gets: a line when something starts, every

@@ -22,7 +22,7 @@ import (
 //	placement        placement: where a pod's replicas run
 //	transfer         transfer: image content that goes to a host
 //	change_summary   changes, operation (plan, apply, destroy)
-//	apply_start, apply_progress, apply_complete, apply_errored   hook
+//	apply_start, apply_progress, apply_retry, apply_complete, apply_errored   hook
 //	outputs          outputs
 //
 // It implements planner.Progress. Safe for concurrent use.
@@ -32,6 +32,8 @@ type Stream struct {
 	out  *json.Encoder
 	err  error
 	told map[key]time.Time // when the last apply_progress of an operation was written
+	// Steps of the apply, and how many have ended.
+	total, ended int
 }
 
 // progressEvery is the least time between two apply_progress records of one operation.
@@ -115,6 +117,20 @@ func (s *Stream) Summary(operation string, n Summary, message string) {
 	s.write("info", "change_summary", message, map[string]any{"changes": n, "operation": operation})
 }
 
+// Left is how far an apply came that failed or was interrupted.
+type Left struct {
+	Interrupted bool     `json:"interrupted"`
+	Done        int      `json:"done"` // steps
+	Failed      []string `json:"failed"`
+	NotBegun    []string `json:"not_begun"`
+}
+
+// Unfinished is Summary of such an apply.
+func (s *Stream) Unfinished(n Summary, left Left) {
+	left.Failed, left.NotBegun = append([]string{}, left.Failed...), append([]string{}, left.NotBegun...)
+	s.write("error", "change_summary", "the apply did not finish", map[string]any{"changes": n, "operation": "apply", "unfinished": left})
+}
+
 // Outputs writes the outputs after an apply; the value of a sensitive one is null.
 func (s *Stream) Outputs(outputs map[string]Output) error {
 	docs, err := outputDocuments(outputs)
@@ -130,11 +146,30 @@ type hook struct {
 	Action  string  `json:"action"`
 	Elapsed float64 `json:"elapsed_seconds,omitempty"`
 	Clause  string  `json:"clause,omitempty"`
+	// Of apply_retry: the pause, and which attempt comes then.
+	Retry   float64 `json:"retry_seconds,omitempty"`
+	Attempt int     `json:"attempt,omitempty"`
+	Of      int     `json:"attempts,omitempty"`
+	// Of apply_complete and apply_errored: how many of the apply's steps have ended.
+	Done  int `json:"done,omitempty"`
+	Total int `json:"total,omitempty"`
+}
+
+// Begin implements planner.Progress.
+func (s *Stream) Begin(operations int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.total, s.ended = operations, 0
 }
 
 // Start implements planner.Progress. Refreshes are not told.
 func (s *Stream) Start(op planner.Operation) {
-	s.hook("info", "apply_start", words[op.Verb].doing+"…", op, "")
+	s.hook("info", "apply_start", words[op.Verb].doing+"…", op, hook{})
+}
+
+// Retry implements planner.Progress.
+func (s *Stream) Retry(op planner.Operation, r planner.Retry) {
+	s.hook("warn", "apply_retry", printable(r.String()), op, hook{Clause: r.Why, Retry: r.After.Seconds(), Attempt: r.Attempt, Of: r.Of})
 }
 
 // Update implements planner.Progress. What comes faster than once a second is left out.
@@ -150,26 +185,30 @@ func (s *Stream) Update(op planner.Operation, clause string) {
 	if !due {
 		return
 	}
-	s.hook("info", "apply_progress", clause, op, clause)
+	s.hook("info", "apply_progress", clause, op, hook{Clause: clause})
 }
 
 // Done implements planner.Progress.
 func (s *Stream) Done(op planner.Operation, failed bool) {
 	s.mu.Lock()
 	delete(s.told, key{op.Address, op.Verb})
+	if op.Verb != planner.Refreshing {
+		s.ended++
+	}
+	h := hook{Done: s.ended, Total: s.total}
 	s.mu.Unlock()
 	if failed {
-		s.hook("error", "apply_errored", words[op.Verb].done+" failed", op, "")
+		s.hook("error", "apply_errored", words[op.Verb].done+" failed", op, h)
 		return
 	}
-	s.hook("info", "apply_complete", words[op.Verb].done+" complete", op, "")
+	s.hook("info", "apply_complete", words[op.Verb].done+" complete", op, h)
 }
 
-func (s *Stream) hook(level, kind, message string, op planner.Operation, clause string) {
+func (s *Stream) hook(level, kind, message string, op planner.Operation, h hook) {
 	if op.Verb == planner.Refreshing {
 		return
 	}
-	h := hook{Address: op.Address, Action: string(op.Verb), Clause: printable(clause)}
+	h.Address, h.Action, h.Clause = op.Address, string(op.Verb), printable(h.Clause)
 	if !op.Started.IsZero() && kind != "apply_start" {
 		h.Elapsed = time.Since(op.Started).Round(time.Millisecond).Seconds()
 	}
