@@ -53,9 +53,9 @@ func scenario(p planner.Progress) {
 	p.Update(pod, "waiting for 2 of 3 replicas")
 	time.Sleep(12 * time.Second)
 	p.Retry(pod, planner.Retry{After: 4 * time.Second, Attempt: 2, Of: 5, Why: "host a: connection lost"})
-	time.Sleep(4 * time.Second)
+	time.Sleep(3500 * time.Millisecond)
 	p.Update(pod, "waiting for 1 of 3 replicas")
-	time.Sleep(4 * time.Second)
+	time.Sleep(4500 * time.Millisecond)
 	p.Done(pod, false)
 }
 
