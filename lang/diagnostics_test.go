@@ -17,7 +17,8 @@ var update = flag.Bool("update", false, "rewrite the expected output in testdata
 
 // TestDiagnostics runs testdata/diagnostics/*.txtar: a configuration, and what is
 // reported about it by Load, Validate and an evaluation, in the order in which a
-// plan would do it. A section "vars" holds -var assignments, one a line.
+// plan would do it. A section "vars" holds -var assignments, one a line, a section
+// "context" the name that -context gives.
 func TestDiagnostics(t *testing.T) {
 	paths, err := filepath.Glob("testdata/diagnostics/*.txtar")
 	if err != nil || len(paths) == 0 {
@@ -31,6 +32,7 @@ func TestDiagnostics(t *testing.T) {
 			}
 			files := map[string][]byte{}
 			var flags []VariableFlag
+			context := ""
 			want := -1
 			for i, f := range archive.Files {
 				switch f.Name {
@@ -40,11 +42,13 @@ func TestDiagnostics(t *testing.T) {
 					for _, line := range strings.Split(strings.TrimSpace(string(f.Data)), "\n") {
 						flags = append(flags, VariableFlag{Assign: line})
 					}
+				case "context":
+					context = strings.TrimSpace(string(f.Data))
 				default:
 					files[f.Name] = f.Data
 				}
 			}
-			got := reportOn(t, files, flags)
+			got := reportOn(t, files, context, flags)
 			if want < 0 {
 				archive.Files = append(archive.Files, txtar.File{Name: "want"})
 				want = len(archive.Files) - 1
@@ -64,10 +68,10 @@ func TestDiagnostics(t *testing.T) {
 }
 
 // reportOn is the text of all diagnostics, by the stage that found them.
-func reportOn(t *testing.T, files map[string][]byte, flags []VariableFlag) string {
+func reportOn(t *testing.T, files map[string][]byte, context string, flags []VariableFlag) string {
 	t.Helper()
 	var out bytes.Buffer
-	c, diags := Load("", Options{Schemas: testSchemas(), Backends: testBackends(), Later: testLater, Version: "0.1.0", Files: files})
+	c, diags := Load("", Options{Schemas: testSchemas(), Backends: testBackends(), Later: testLater, Version: "0.1.0", Choose: choose(context), Files: files})
 	report := func(stage string, diags hcl.Diagnostics) bool {
 		if len(diags) > 0 {
 			out.WriteString("# " + stage + "\n")

@@ -49,6 +49,8 @@ var frameType = cty.Capsule("frame", reflect.TypeFor[frame]())
 var (
 	anyNumber = cty.UnknownVal(cty.Number)
 	anyString = cty.UnknownVal(cty.String)
+	// anyContext is context.name where no context was chosen.
+	anyContext = anyString.RefineNotNull()
 )
 
 func (m *moduleInstance) frame(forEach *expression) *frame {
@@ -106,6 +108,9 @@ func (f *frame) target(r *ref) cty.Value {
 	case toEachValue:
 		return f.eachVal
 	case toContextName:
+		if f.e.config.Context == "" { // none of several is chosen
+			return anyContext
+		}
 		return cty.StringVal(f.e.config.Context)
 	case toModulePath:
 		return cty.StringVal(f.m.module.path())

@@ -24,7 +24,7 @@ func FuzzLoad(f *testing.F) {
 			f.Fatal(err)
 		}
 		for _, file := range archive.Files {
-			if file.Name != "want" && file.Name != "vars" {
+			if file.Name != "want" && file.Name != "vars" && file.Name != "context" {
 				f.Add(file.Data)
 			}
 		}

@@ -2,6 +2,7 @@ package lang
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"sort"
@@ -18,7 +19,8 @@ import (
 
 // VariableSources says where the values of variables come from; later ones win:
 // STOWAGE_VAR_name of Environ, stowage.vars.hcl and then *.auto.vars.hcl (in
-// lexical order) of the configuration's directory, then Flags in their order.
+// lexical order) of the configuration's directory, what the selected context
+// gives, then Flags in their order.
 type VariableSources struct {
 	Environ []string // os.Environ()
 	Flags   []VariableFlag
@@ -54,6 +56,9 @@ func (c *Config) ReadVariables(from VariableSources) (map[string]Input, hcl.Diag
 	r := &variableReader{config: c, inputs: map[string]Input{}}
 	r.environment(from.Environ)
 	r.automatic()
+	if selected := c.Selected; selected != nil {
+		maps.Copy(r.inputs, selected.Variables)
+	}
 	for _, flag := range from.Flags {
 		switch {
 		case flag.File != "":
@@ -220,10 +225,7 @@ func NewEvaluator(c *Config, in Inputs) (*Evaluator, hcl.Diagnostics) {
 	for _, v := range c.Root.variables {
 		value, more := v.value(in.Variables)
 		diags = append(diags, more...)
-		if v.Sensitive {
-			value = value.WithMarks(Sensitive)
-		}
-		e.root.variables[v.index].value = value
+		e.root.variables[v.index].value = v.marked(value)
 	}
 	if !diags.HasErrors() {
 		for _, v := range c.Root.variables {
@@ -261,7 +263,7 @@ func (v *Variable) value(inputs map[string]Input) (cty.Value, hcl.Diagnostics) {
 		Severity: hcl.DiagError, Summary: "Invalid value for a variable", Subject: v.Range.Ptr(),
 		Detail: fmt.Sprintf("The value%s of the variable %q from %s is not valid: %s.", shownText(v, in.Value), v.Name, in.Source, problem),
 	}
-	if in.Range.Filename != "" {
+	if in.Range.Filename != "" && !v.Sensitive { // a snippet would show the value
 		d.Subject = in.Range.Ptr()
 	}
 	return cty.UnknownVal(v.Type), hcl.Diagnostics{d}
@@ -312,16 +314,9 @@ func (c *Config) Validate() hcl.Diagnostics {
 	e := newEvaluator(c, time.Time{})
 	e.checking = true
 	for _, v := range c.Root.variables {
-		value := cty.UnknownVal(v.Type)
-		if !v.Nullable {
-			value = value.RefineNotNull()
-		}
-		if v.Sensitive {
-			value = value.WithMarks(Sensitive)
-		}
-		e.root.variables[v.index].value = value
+		e.root.variables[v.index].value = v.unknown()
 	}
-	var diags hcl.Diagnostics
+	diags := c.validateContexts()
 	for _, v := range c.Root.variables {
 		diags = append(diags, e.root.validate(v)...)
 	}

@@ -59,8 +59,10 @@ type Options struct {
 	Module func(source string) (Tree, error)
 	// Version of Stowage that required_version is checked against; "" checks nothing.
 	Version string
-	// Context is the value of context.name; "" means "default".
-	Context string
+	// Choose chooses one of the declared contexts, whose names are given sorted: it
+	// returns the name, "" for none, and how it was chosen, for messages ("-context").
+	// Where exactly one is declared, choosing none means that one. nil chooses none.
+	Choose func(declared []string) (name, how string)
 	// Files, when not nil, replaces the directory's files (a saved plan's
 	// snapshot, see Evaluator.Sources): name → content. Functions that read
 	// files find them there first.
@@ -71,9 +73,18 @@ type Options struct {
 // used by several evaluators at once.
 type Config struct {
 	Dir     string // as given to Load; relative paths in the configuration are relative to it
-	Context string // the value of context.name
+	Context string // the value of context.name: DefaultContext where none is declared, "" where none of several was chosen
+
+	// Contexts are the context blocks, sorted by name, and Selected is the one that
+	// was chosen: nil where none is declared, or none of several was chosen. An
+	// evaluation without a choice takes context.name for unknown.
+	Contexts []*Context
+	Selected *Context
 
 	Settings Settings
+	// StateKnown: the settings and contexts were understood, and with them where the
+	// state is, even if Load found errors elsewhere.
+	StateKnown bool
 	// Root is the module of Dir; Variables, Locals and Outputs are its.
 	Root      *Module
 	Variables map[string]*Variable
@@ -93,7 +104,7 @@ type Config struct {
 // Settings is the stowage block. Fields are zero where the configuration says nothing.
 type Settings struct {
 	RequiredVersion string
-	Backend         Backend
+	Backend         Backend     // of the selected context, where contexts are declared
 	Encryption      *Encryption // nil: not configured
 	Range           hcl.Range   // of the block's header; zero when there is none
 }

@@ -26,9 +26,6 @@ const Suffix = ".stowage.hcl"
 // errors the Config holds what could be understood and must not be evaluated.
 // It is never nil, so that its Files can serve for snippets.
 func Load(dir string, opts Options) (*Config, hcl.Diagnostics) {
-	if opts.Context == "" {
-		opts.Context = "default"
-	}
 	l := &loader{
 		opts:      opts,
 		functions: Functions(),
@@ -37,7 +34,6 @@ func Load(dir string, opts Options) (*Config, hcl.Diagnostics) {
 		module: newModule("", dir),
 		config: &Config{
 			Dir:     dir,
-			Context: opts.Context,
 			Files:   map[string]*hcl.File{},
 			Sources: map[string][]byte{},
 		},
@@ -49,6 +45,7 @@ func Load(dir string, opts Options) (*Config, hcl.Diagnostics) {
 	files := l.parseAll(dir, l.read())
 	if !l.diags.HasErrors() {
 		l.declare(files)
+		l.chooseContext()
 		l.calls(0)
 		l.flatten()
 		for _, m := range c.modules {
@@ -57,6 +54,7 @@ func Load(dir string, opts Options) (*Config, hcl.Diagnostics) {
 		}
 		l.module = c.Root
 		l.finish()
+		l.config.StateKnown = l.stateKnown()
 	}
 	l.diags = tidy(l.diags)
 	return l.config, l.diags
@@ -81,6 +79,8 @@ type loader struct {
 	identities map[string]os.FileInfo // of directories of modules
 	dirs       map[string][]string    // names of the files of called modules, by directory
 	exprs      []*expression          // all compiled ones that need their reach
+	general    *hclsyntax.Block       // backend block of the stowage block, or nil
+	settings   []*hclsyntax.Block     // stowage and context blocks, right or wrong
 }
 
 func (l *loader) add(diags hcl.Diagnostics) { l.diags = append(l.diags, diags...) }
@@ -239,6 +239,9 @@ func (l *loader) declareBlock(b *hclsyntax.Block) {
 	if l.rootOnly(b) {
 		return
 	}
+	if b.Type == "stowage" || b.Type == "context" {
+		l.settings = append(l.settings, b)
+	}
 	switch b.Type {
 	case "stowage":
 		if !l.labels(b) {
@@ -257,6 +260,8 @@ func (l *loader) declareBlock(b *hclsyntax.Block) {
 		l.declareOutput(b)
 	case "module":
 		l.declareCall(b)
+	case "context":
+		l.declareContext(b)
 	default:
 		if s := l.opts.Schemas[b.Type]; s != nil {
 			l.declareResource(b, s)
@@ -266,7 +271,7 @@ func (l *loader) declareBlock(b *hclsyntax.Block) {
 			l.errorf("Not supported yet", b.DefRange(), "This version of Stowage does not support %s blocks.%s", b.Type, sentence(why))
 			return
 		}
-		kinds := append(keysOf(l.opts.Schemas), "stowage", "variable", "locals", "output", "module")
+		kinds := append(keysOf(l.opts.Schemas), "stowage", "context", "variable", "locals", "output", "module")
 		hint := didYouMean(b.Type, append(kinds, keysOf(l.opts.Later)...))
 		if b.Type == "resource" && len(b.Labels) == 2 {
 			hint = fmt.Sprintf(" A resource block begins with its kind: %s %q { … }.", b.Labels[0], b.Labels[1])
@@ -311,6 +316,9 @@ func (l *loader) define() {
 	l.defineSettings()
 	for _, v := range l.module.variables {
 		l.defineVariable(v)
+	}
+	if l.module == l.config.Root {
+		l.defineContexts()
 	}
 	for _, local := range l.module.locals {
 		local.expr = l.tracked(local.syntax, scope{in: "locals"})

@@ -71,9 +71,11 @@ func TestSettings(t *testing.T) {
     identities     = ["~/key.txt"]
     passphrase_env = "PASS"
   }
-}`
+}
+context "dev" {}
+context "prod" {}`
 	for _, version := range []string{"0.1.0", "1.9.3", "0.1.0-dev", ""} {
-		c, diags := Load("", Options{Backends: testBackends(), Version: version, Context: "prod", Files: map[string][]byte{"a.stowage.hcl": []byte(src)}})
+		c, diags := Load("", Options{Backends: testBackends(), Version: version, Choose: choose("prod"), Files: map[string][]byte{"a.stowage.hcl": []byte(src)}})
 		if diags.HasErrors() {
 			t.Fatal(diags)
 		}

@@ -114,9 +114,14 @@ func testBackends() map[string]*schema.Block {
 }
 
 var testLater = map[string]string{
-	"context": "give variables with -var-file", "service": "publish a container's port with host = 8080",
+	"service": "publish a container's port with host = 8080",
 	"ingress": "", "volume": "", "job": "", "policy": "", "data": "", "check": "",
 	"moved": "", "removed": "", "import": "",
+}
+
+// choose is Options.Choose for a name; "" chooses none.
+func choose(name string) func([]string) (string, string) {
+	return func([]string) (string, string) { return name, "-context" }
 }
 
 // loadText loads a configuration of one file.

@@ -21,9 +21,7 @@ func (l *loader) defineSettings() {
 		s.RequiredVersion = l.constString(a, "the stowage block")
 		l.checkVersion(s.RequiredVersion, a.Expr.Range())
 	}
-	if backend := m.one("backend", "type"); backend != nil {
-		s.Backend = l.backend(backend)
-	}
+	l.general = m.one("backend", "type")
 	if encryption := m.one("encryption"); encryption != nil {
 		l.defineEncryption(encryption)
 	}

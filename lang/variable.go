@@ -123,3 +123,12 @@ func (v *Variable) convert(raw cty.Value) (value cty.Value, problem string) {
 	}
 	return value, ""
 }
+
+// unknown stands for any value that the variable can have.
+func (v *Variable) unknown() cty.Value {
+	value := cty.UnknownVal(v.Type)
+	if !v.Nullable {
+		value = value.RefineNotNull()
+	}
+	return v.marked(value)
+}

@@ -33,9 +33,11 @@ type Input struct {
 	Destroy bool // plan the end of everything
 	Options
 	BaseDir string
-	Context string
-	Version string    // of stowage
-	Now     time.Time // becomes Plan.Created, and what plantimestamp returns; an apply of the plan evaluates with the same
+	Context string // "" where none is declared
+	// Protected: the context is; for those who read the plan.
+	Protected bool
+	Version   string    // of stowage
+	Now       time.Time // becomes Plan.Created, and what plantimestamp returns; an apply of the plan evaluates with the same
 }
 
 // Images tells what hosts lack. Fleet implements it.

@@ -88,7 +88,7 @@ func newMaker(in Input, kinds map[string]*kindInfo, moving map[string]bool) *mak
 		changes: make(map[string]*Change, len(in.State.Instances)), failedDeps: map[string][]string{}, changed: map[string]bool{},
 		staying: map[string][]scheduler.Running{},
 		plan: &Plan{
-			FormatVersion: FormatVersion, StowageVersion: in.Version, Context: in.Context, Created: in.Now,
+			FormatVersion: FormatVersion, StowageVersion: in.Version, Context: in.Context, Protected: in.Protected, Created: in.Now,
 			Destroy: in.Destroy, Options: in.Options, Lineage: in.State.Lineage, Serial: in.State.Serial, hashKey: in.State.HashKey,
 		},
 	}

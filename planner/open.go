@@ -62,13 +62,9 @@ func Open(r io.ReaderAt, size int64, o OpenOptions) (*Saved, error) {
 	if err != nil {
 		return nil, err
 	}
-	head, err := outer.read(metaFile)
+	head, m, err := outer.meta()
 	if err != nil {
 		return nil, err
-	}
-	var m meta
-	if err := json.Unmarshal(head, &m); err != nil {
-		return nil, fmt.Errorf("%w: %s: %v", ErrNoPlan, metaFile, err)
 	}
 	if err := m.accept(o); err != nil {
 		return nil, err
@@ -82,8 +78,32 @@ func Open(r io.ReaderAt, size int64, o OpenOptions) (*Saved, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Plan.Context, s.Plan.Lineage, s.Plan.Serial, s.Sealed = m.Context, m.Lineage, m.Serial, m.Sealed
+	s.Plan.Context, s.Plan.Protected, s.Plan.Lineage, s.Plan.Serial, s.Sealed = m.Context, m.Protected, m.Lineage, m.Serial, m.Sealed
 	return s, nil
+}
+
+// ContextOf is the context of a saved plan of size bytes, which never is encrypted;
+// "" where none was declared.
+func ContextOf(r io.ReaderAt, size int64) (string, error) {
+	z, err := openZip(r, size, &bound{max: maxMeta, left: maxMeta})
+	if err != nil {
+		return "", err
+	}
+	_, m, err := z.meta()
+	return m.Context, err
+}
+
+// maxMeta bounds meta.json for ContextOf, bytes.
+const maxMeta = 1 << 20
+
+func (z archive) meta() (head []byte, m meta, err error) {
+	if head, err = z.read(metaFile); err != nil {
+		return nil, m, err
+	}
+	if err := json.Unmarshal(head, &m); err != nil {
+		return nil, m, fmt.Errorf("%w: %s: %v", ErrNoPlan, metaFile, err)
+	}
+	return head, m, nil
 }
 
 func (m meta) accept(o OpenOptions) error {

@@ -32,7 +32,8 @@ const (
 type Plan struct {
 	FormatVersion  int
 	StowageVersion string
-	Context        string
+	Context        string // "" where none is declared
+	Protected      bool   // the context is
 	Created        time.Time
 	Destroy        bool // plan -destroy
 	Options

@@ -27,7 +27,8 @@ type SaveOptions struct {
 type meta struct {
 	FormatVersion  int    `json:"format_version"`
 	StowageVersion string `json:"stowage_version"`
-	Context        string `json:"context"`
+	Context        string `json:"context,omitempty"`
+	Protected      bool   `json:"protected,omitempty"`
 	Lineage        string `json:"lineage"`
 	Serial         uint64 `json:"serial"`
 	Sealed         bool   `json:"sealed"`
@@ -62,7 +63,7 @@ func (p *Plan) Save(w io.Writer, o SaveOptions) error {
 	if err != nil {
 		return fmt.Errorf("save the plan: %w", err)
 	}
-	head, err := json.Marshal(meta{FormatVersion: FormatVersion, StowageVersion: p.StowageVersion, Context: p.Context,
+	head, err := json.Marshal(meta{FormatVersion: FormatVersion, StowageVersion: p.StowageVersion, Context: p.Context, Protected: p.Protected,
 		Lineage: p.Lineage, Serial: p.Serial, Sealed: sealed})
 	if err != nil {
 		return fmt.Errorf("save the plan: %w", err)

@@ -11,6 +11,7 @@ var (
 	ErrConflict = errors.New("written by somebody else meanwhile")
 	ErrDamaged  = errors.New("damaged")
 	ErrForeign  = errors.New("of another lineage")
+	ErrContext  = errors.New("of another context")
 	ErrNewer    = errors.New("written by a newer version of stowage")
 	ErrKey      = errors.New("no usable key")
 	ErrLocked   = errors.New("locked")
@@ -40,9 +41,13 @@ func (e *LockedError) Error() string {
 		return fmt.Sprintf("the state %s is locked by another process that has not said its name; "+
 			"wait for it to finish, or use -lock-timeout", e.Location)
 	}
+	operation := e.Holder.Operation
+	if e.Holder.Context != "" {
+		operation += " in the context " + e.Holder.Context
+	}
 	text := fmt.Sprintf("the state %s is locked by %s (process %d) for %s since %s; "+
 		"wait for it to finish, or use -lock-timeout", e.Location, e.Holder.Who, e.Holder.PID,
-		e.Holder.Operation, e.Holder.Created.Format(time.RFC3339))
+		operation, e.Holder.Created.Format(time.RFC3339))
 	if e.Note != "" {
 		text += "; " + e.Note
 	}

@@ -44,7 +44,7 @@ func (l *Locked) Begin(ctx context.Context, base *Loaded, op Operation) (*Journa
 	s := *base.State
 	s.Instances = maps.Clone(base.State.Instances)
 	h := journalHeader{FormatVersion: FormatVersion, ID: randomID(), Lineage: s.Lineage, Base: base.stored,
-		StowageVersion: l.store.o.Version, Operation: op.Name, Plan: op.Plan,
+		StowageVersion: l.store.o.Version, Context: l.store.o.Context, Operation: op.Name, Plan: op.Plan,
 		Who: whoami(), PID: os.Getpid(), Started: time.Now().UTC().Truncate(time.Second)}
 	j := newJournal(l, &s, h)
 	j.partial = op.Partial
@@ -78,6 +78,7 @@ func (l *Locked) replace(ctx context.Context, base *Loaded, next *State, in *Int
 	}
 	next.StowageVersion, next.WrittenBy, next.Operation = l.store.o.Version, l.info.Who, l.info.Operation
 	next.Written = time.Now().UTC().Truncate(time.Second)
+	next.Context = l.store.o.Context
 	data, err := encodeSnapshot(next, in, merged, e)
 	if err != nil {
 		return err

@@ -47,6 +47,7 @@ type journalHeader struct {
 	Lineage        string          `json:"lineage"`
 	Base           uint64          `json:"base"` // serial of the snapshot that it continues
 	StowageVersion string          `json:"stowage_version"`
+	Context        string          `json:"context,omitempty"`
 	Operation      string          `json:"operation"`
 	Plan           string          `json:"plan,omitempty"`
 	Who            string          `json:"who"`

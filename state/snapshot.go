@@ -16,7 +16,7 @@ import (
 // A snapshot is one JSON document whose lines are laid out so that it can be read
 // without scanning the values:
 //
-//	{"format_version":1,"lineage":"…","serial":7,"stowage_version":"…","cluster_id":"…",
+//	{"format_version":1,"lineage":"…","serial":7,"stowage_version":"…","cluster_id":"…","context":"…",
 //	"instances":[
 //	{"address":"pod.web","kind":"pod","deps":["node.a"],"value":{…}},
 //	…
@@ -40,6 +40,7 @@ type snapshotHeader struct {
 	Serial         uint64    `json:"serial"`
 	StowageVersion string    `json:"stowage_version"`
 	ClusterID      string    `json:"cluster_id,omitempty"`
+	Context        string    `json:"context,omitempty"`
 	Written        time.Time `json:"written,omitzero"`
 	By             string    `json:"by,omitempty"`        // user@host
 	Operation      string    `json:"operation,omitempty"` // apply, destroy, state rm …
@@ -62,7 +63,7 @@ var (
 // encodeSnapshot lays out a state; with an envelope it is encrypted.
 func encodeSnapshot(s *State, in *Interrupted, merged string, e *Envelope) ([]byte, error) {
 	h := snapshotHeader{FormatVersion: FormatVersion, Lineage: s.Lineage, Serial: s.Serial, StowageVersion: s.StowageVersion,
-		ClusterID: s.ClusterID, Written: s.Written, By: s.WrittenBy, Operation: s.Operation, Moved: s.moved, Merged: merged}
+		ClusterID: s.ClusterID, Context: s.Context, Written: s.Written, By: s.WrittenBy, Operation: s.Operation, Moved: s.moved, Merged: merged}
 	if e != nil {
 		eh := e.Header()
 		h.Encryption = &eh
@@ -212,7 +213,7 @@ func decodeSnapshot(data []byte, keys *Keyring) (*snapshot, error) {
 			return nil, err
 		}
 	}
-	s := &State{Lineage: h.Lineage, Serial: h.Serial, StowageVersion: h.StowageVersion, ClusterID: h.ClusterID,
+	s := &State{Lineage: h.Lineage, Serial: h.Serial, StowageVersion: h.StowageVersion, ClusterID: h.ClusterID, Context: h.Context,
 		Written: h.Written, WrittenBy: h.By, Operation: h.Operation, moved: h.Moved}
 	in, err := decodePayload(payload, s)
 	if err != nil {

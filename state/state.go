@@ -21,6 +21,7 @@ type State struct {
 	WrittenBy      string               // user@host, or ""
 	Operation      string               // that wrote it: apply, destroy, state rm …, or ""
 	ClusterID      string               // "" before the first node
+	Context        string               // that it belongs to; "" where none was declared
 	HashKey        []byte               // 32 random bytes, see providers.PlanRequest
 	Instances      map[string]*Instance // by address
 	Outputs        map[string]*Output
@@ -58,6 +59,7 @@ type LockInfo struct {
 	ID        string    `json:"id"`
 	Operation string    `json:"operation"` // apply, destroy
 	Who       string    `json:"who"`       // user@host
+	Context   string    `json:"context,omitempty"`
 	PID       int       `json:"pid"`
 	Created   time.Time `json:"created"`
 	Path      string    `json:"path"` // what is locked

@@ -27,6 +27,9 @@ type Options struct {
 	Version string
 	// Lineage, when not "", is the only one that is accepted.
 	Lineage string
+	// Context is the one that the state belongs to, recorded in what is written. A
+	// state of another one is refused; "" refuses none.
+	Context string
 }
 
 // NewStore makes a store over a backend; nothing is read yet.
@@ -79,7 +82,7 @@ type Interrupted struct {
 }
 
 // Load reads the state without a lock. Errors are ErrDamaged, ErrForeign,
-// ErrNewer, ErrKey (errors.Is), or the backend's.
+// ErrContext, ErrNewer, ErrKey (errors.Is), or the backend's.
 func (s *Store) Load(ctx context.Context) (*Loaded, error) {
 	// Between reading the snapshot and the journal another process may end its
 	// operation and begin the next: the pair then does not fit, and is read again.
@@ -124,6 +127,9 @@ func (s *Store) read(ctx context.Context) (*Loaded, error) {
 	if want := s.o.Lineage; want != "" && l.Exists && l.State.Lineage != want {
 		return nil, fmt.Errorf("%w: its lineage is %s, expected was %s: it belongs to something else", ErrForeign, l.State.Lineage, want)
 	}
+	if want, have := s.o.Context, l.State.Context; want != "" && have != "" && have != want {
+		return nil, fmt.Errorf("%w: it belongs to %q, and the selected context is %q", ErrContext, have, want)
+	}
 	l.Encrypted = l.envelope != nil
 	if l.State.HashKey == nil {
 		l.State.HashKey = newHashKey()
@@ -150,6 +156,7 @@ func (s *Store) replay(ctx context.Context, l *Loaded, head snapshotHeader, data
 	if !l.Exists {
 		l.State.Lineage, l.Exists = h.Lineage, true
 	}
+	l.State.Context = h.Context
 	l.State, l.envelope, l.Interrupted, err = replayJournal(l.State, l.envelope, j, s.o.Keys)
 	if err != nil {
 		return err
@@ -168,10 +175,23 @@ func (s *Store) explain(err error) error {
 	return fmt.Errorf("the state %s: %w", s.backend.Location(), err)
 }
 
+// Location names the state for messages.
+func (s *Store) Location() string { return s.backend.Location() }
+
+// Serial is that of the stored snapshot, without what a journal adds to it; 0 when
+// there is none. No key is needed.
+func (s *Store) Serial(ctx context.Context) (uint64, error) {
+	stored, err := s.backend.Read(ctx)
+	if err != nil || stored.Snapshot == nil {
+		return 0, err
+	}
+	return SnapshotSerial(stored.Snapshot)
+}
+
 // Lock takes the exclusive lock for an operation (apply, destroy), waiting for
 // at most wait. A lock that stays held is a *LockedError.
 func (s *Store) Lock(ctx context.Context, operation string, wait time.Duration) (*Locked, error) {
-	info := LockInfo{ID: randomID(), Operation: operation, Who: whoami(), PID: os.Getpid(),
+	info := LockInfo{ID: randomID(), Operation: operation, Who: whoami(), PID: os.Getpid(), Context: s.o.Context,
 		Created: time.Now().UTC().Truncate(time.Second), Path: s.backend.Location()}
 	session, err := s.backend.Lock(ctx, info, wait)
 	if err != nil {

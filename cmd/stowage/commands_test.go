@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -63,34 +64,35 @@ func spoil(ts *testscript.TestScript, neg bool, args []string) {
 	write(ts, args[1], content)
 }
 
-// cutoff FILE ADDRESS leaves the state as an apply does that is killed while it
+// cutoff FILE ADDRESS [CONTEXT] leaves the state as an apply does that is killed while it
 // creates ADDRESS.
 func cutoff(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: cutoff FILE ADDRESS")
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: cutoff FILE ADDRESS [CONTEXT]")
 	}
-	locked, j := begin(ts, args[0], args[1])
+	locked, j := begin(ts, args)
 	defer locked.Unlock()
 	ts.Check(j.Leave())
 }
 
-// running FILE ADDRESS is an apply that creates ADDRESS until the story ends.
+// running FILE ADDRESS [CONTEXT] is an apply that creates ADDRESS until the story ends.
 func running(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: running FILE ADDRESS")
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: running FILE ADDRESS [CONTEXT]")
 	}
-	locked, j := begin(ts, args[0], args[1])
+	locked, j := begin(ts, args)
 	ts.Defer(func() {
 		j.Leave()
 		locked.Unlock()
 	})
 }
 
-// begin locks a state and begins an apply that creates an address.
-func begin(ts *testscript.TestScript, file, address string) (*state.Locked, *state.Journal) {
+// begin locks a state and begins an apply that creates an address, maybe in a context.
+func begin(ts *testscript.TestScript, args []string) (*state.Locked, *state.Journal) {
+	file, address := args[0], args[1]
 	ctx := context.Background()
 	keys := state.NewKeyring(state.KeyOptions{Getenv: ts.Getenv})
-	store := state.NewStore(local.New(ts.MkAbs(file)), state.Options{Keys: keys, Version: "0.1.0"})
+	store := state.NewStore(local.New(ts.MkAbs(file)), state.Options{Keys: keys, Version: "0.1.0", Context: strings.Join(args[2:], "")})
 	locked, err := store.Lock(ctx, "apply", time.Second)
 	ts.Check(err)
 	loaded, err := locked.Load(ctx)

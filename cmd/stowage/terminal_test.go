@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -48,6 +49,69 @@ func TestOnlyYesApproves(t *testing.T) {
 				t.Errorf("a state exists: %v\n%s", applied(t, dir), s.text())
 			}
 		})
+	}
+}
+
+// TestOnlyTheNameApproves answers the question of an apply, and of an edit of the
+// state, in a protected context.
+func TestOnlyTheNameApproves(t *testing.T) {
+	for _, tc := range []struct {
+		answer string
+		code   int
+	}{
+		{"prod\n", 0}, {"yes\n", 1}, {"Prod\n", 1}, {"pro\n", 1}, {"\n", 1}, {"\x04", 1}, {"\x03", 130},
+	} {
+		t.Run(strings.TrimSpace(tc.answer), func(t *testing.T) {
+			dir := project(t, "context \"prod\" { protected = true }\n"+oneSecret)
+			file := filepath.Join(dir, "stowage.prod.state.json")
+			s := onTerminal(t, dir, nil, "apply")
+			s.expect("Do you want to perform these actions in the protected context prod?")
+			s.expect("Only 'prod' will be accepted to approve.")
+			s.expect("Enter a value:")
+			s.types(tc.answer)
+			s.ends(tc.code)
+			if _, err := os.Stat(file); (err == nil) != (tc.code == 0) {
+				t.Errorf("a state exists: %v\n%s", err == nil, s.text())
+			}
+			if tc.code != 0 {
+				return
+			}
+			before, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, answer := range []string{"yes\n", "prod\n"} {
+				s := onTerminal(t, dir, nil, "state", "rm", "secret.a")
+				s.expect("\"stowage state rm\" in the protected context prod?")
+				s.expect("Enter a value:")
+				s.types(answer)
+				s.ends(map[string]int{"yes\n": 1, "prod\n": 0}[answer])
+				now, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if bytes.Equal(before, now) != (answer == "yes\n") {
+					t.Errorf("%q: the state was changed: %v", answer, !bytes.Equal(before, now))
+				}
+			}
+		})
+	}
+}
+
+// TestSecretOfAContext asks for a value that is not echoed.
+func TestSecretOfAContext(t *testing.T) {
+	dir := project(t, "context \"prod\" {}\n")
+	s := onTerminal(t, dir, nil, "context", "set", "prod", "TOKEN")
+	s.expect("TOKEN in the context prod: ")
+	s.types("planted\n")
+	s.expect("Kept TOKEN for the context prod")
+	s.ends(0)
+	if strings.Contains(s.text(), "planted") {
+		t.Errorf("the value is shown:\n%s", s.text())
+	}
+	kept, err := os.ReadFile(filepath.Join(dir, "stowage", "contexts.json"))
+	if err != nil || !strings.Contains(string(kept), "\"TOKEN\": \"planted\"") {
+		t.Errorf("%v\n%s", err, kept)
 	}
 }
 

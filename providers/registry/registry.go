@@ -34,7 +34,6 @@ func Schemas() map[string]*schema.Block {
 func Later() map[string]string {
 	const soon = "It comes with a later version of Stowage."
 	return map[string]string{
-		"context":   soon + " Use one directory or one -var-file per environment.",
 		"service":   soon + " Give a container's port a host port to reach the pod from outside of its node.",
 		"ingress":   soon + " Give a container's port a host port.",
 		"volume":    soon + " Mount a directory of the host: mount \"/data\" { host = \"/srv/data\" }.",

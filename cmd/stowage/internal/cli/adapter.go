@@ -12,6 +12,7 @@ type adapter struct {
 	ctx     context.Context
 	t       *Terminal
 	command *Command
+	names   func() []string // of contexts
 }
 
 // Synopsis, Help and Run implement the library's Command.
@@ -25,7 +26,7 @@ func (a *adapter) Run(args []string) int {
 	c := a.command
 	f := newFlags(c.Name)
 	run := c.Bind(f)
-	f.common(a.t)
+	a.common(f)
 	rest, err := f.parse(args)
 	if err == nil {
 		err = c.count(rest)
@@ -34,6 +35,14 @@ func (a *adapter) Run(args []string) int {
 		return a.t.Usage("%s %s: %v (see \"%s %s -h\")", Name, c.Name, err, Name, c.Name)
 	}
 	return run(a.ctx, a.t, rest)
+}
+
+// common declares the flags that every command takes, and -context.
+func (a *adapter) common(f *Flags) {
+	f.common(a.t)
+	if !a.command.Plain {
+		f.context(a.t, a.names)
+	}
 }
 
 // count checks the number of positional arguments.
@@ -54,6 +63,8 @@ func (a *adapter) AutocompleteArgs() complete.Predictor {
 	switch {
 	case len(a.command.Words) > 0:
 		return complete.PredictSet(a.command.Words...)
+	case a.command.Complete != nil:
+		return complete.PredictFunc(func(complete.Args) []string { return a.command.Complete() })
 	case a.command.CompleteArgs != "":
 		return complete.PredictFiles(a.command.CompleteArgs)
 	}
@@ -64,7 +75,7 @@ func (a *adapter) AutocompleteArgs() complete.Predictor {
 func (a *adapter) AutocompleteFlags() complete.Flags {
 	f := newFlags(a.command.Name)
 	a.command.Bind(f)
-	f.common(a.t)
+	a.common(f)
 	out := complete.Flags{"-help": complete.PredictNothing}
 	for _, d := range f.list {
 		var p complete.Predictor = complete.PredictAnything
@@ -73,6 +84,8 @@ func (a *adapter) AutocompleteFlags() complete.Flags {
 			p = complete.PredictNothing
 		case d.files != "":
 			p = complete.PredictFiles(d.files)
+		case d.words != nil:
+			p = complete.PredictFunc(func(complete.Args) []string { return d.words() })
 		}
 		out["-"+d.name] = p
 	}

@@ -44,6 +44,10 @@ type Command struct {
 	CompleteArgs string
 	// Words completes positional arguments from fixed words instead.
 	Words []string
+	// Complete completes them from what there is here, such as the declared contexts.
+	Complete func() []string
+	// Plain: it reads neither configuration nor state, so that it takes no -context.
+	Plain bool
 	// Bind declares the flags and returns what runs when they are parsed.
 	Bind func(*Flags) Run
 }
@@ -57,6 +61,8 @@ type App struct {
 	Commands []*Command
 	// Version is printed by -version.
 	Version string
+	// Contexts are the names that complete -context.
+	Contexts func() []string
 }
 
 // Main runs the program with the arguments of the process and returns its exit code.
@@ -157,7 +163,7 @@ func (a *App) library(ctx context.Context, t *Terminal, args []string) int {
 		AutocompleteUninstall: "uninstall-autocomplete",
 	}
 	for _, c := range a.Commands {
-		l.Commands[c.Name] = func() (mcli.Command, error) { return &adapter{ctx, t, c}, nil }
+		l.Commands[c.Name] = func() (mcli.Command, error) { return &adapter{ctx, t, c, a.Contexts}, nil }
 	}
 	code, err := l.Run()
 	if err != nil {
@@ -186,6 +192,7 @@ func (a *App) help() string {
 	b.WriteString(`
 Global options (before the command):
   -chdir=DIR    Work in another directory
+  -context=NAME Work in this context
   -no-color     No colours; the environment variable NO_COLOR does the same
   -version      Print the version
   -help         Print this page
@@ -222,6 +229,9 @@ func (a *App) group(names []string) []*Command {
 func (c *Command) Help() string {
 	f := newFlags(c.Name)
 	c.Bind(f)
+	if !c.Plain {
+		f.context(&Terminal{}, nil)
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "Usage: %s\n\n%s\n", strings.TrimSpace(Name+" "+c.Name+" "+c.Usage), strings.TrimSpace(c.Doc))
 	if s := f.help(); s != "" {

@@ -22,7 +22,8 @@ type Flags struct {
 type described struct {
 	name, value, doc string
 	isBool           bool
-	files            string // glob that completes its value
+	files            string          // glob that completes its value
+	words            func() []string // complete its value instead
 	hidden           bool
 }
 
@@ -90,6 +91,12 @@ func (f *Flags) common(t *Terminal) {
 		f.list = append(f.list, &described{name: "input", value: "false", isBool: true, hidden: true})
 		f.set.BoolVar(&t.Input, "input", t.Input, "")
 	}
+}
+
+// context declares -context, which every command takes that reads a configuration or state.
+func (f *Flags) context(t *Terminal, names func() []string) {
+	f.list = append(f.list, &described{name: "context", value: "NAME", doc: "Work in this context; see \"stowage context list\"", words: names})
+	f.set.Func("context", "", t.setContext)
 }
 
 // help lists the flags, sorted.

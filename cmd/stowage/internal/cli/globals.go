@@ -21,12 +21,19 @@ func (a *App) globals(t *Terminal, args []string) ([]string, error) {
 			if err := os.Chdir(value); err != nil {
 				return nil, fmt.Errorf("global option -chdir: %v", err)
 			}
+		case "context":
+			if !given && len(args) > 1 {
+				value, args = args[1], args[1:]
+			}
+			if err := t.setContext(value); err != nil {
+				return nil, fmt.Errorf("global option -context needs a name: -context=NAME")
+			}
 		case "no-color":
 			t.NoColor()
 		case "h", "help", "v", "version", "install-autocomplete", "uninstall-autocomplete":
 			return args[:1], nil
 		default:
-			known := []string{"chdir", "no-color", "help", "version", "install-autocomplete", "uninstall-autocomplete"}
+			known := []string{"chdir", "context", "no-color", "help", "version", "install-autocomplete", "uninstall-autocomplete"}
 			return nil, fmt.Errorf("unknown global option -%s%s (see \"%s -h\")",
 				name, didYouMean(name, known, "-"), Name)
 		}

@@ -17,6 +17,8 @@ type Terminal struct {
 	Getenv   func(string) string
 	// Input allows questions; false by -input=false or STOWAGE_INPUT=0.
 	Input bool
+	// Context is the name that -context gives; "" without it.
+	Context string
 
 	inTTY, outTTY, errTTY bool
 	noColor               bool
@@ -37,6 +39,15 @@ func Process() *Terminal {
 		t.Input = false
 	}
 	return t
+}
+
+// setContext takes the name that -context gives.
+func (t *Terminal) setContext(name string) error {
+	if name == "" {
+		return errors.New("it is the name of a context")
+	}
+	t.Context = name
+	return nil
 }
 
 // NoColor turns colours off.

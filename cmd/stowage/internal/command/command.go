@@ -5,6 +5,7 @@ import (
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/apply"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/completion"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/contexts"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/destroy"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/format"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/functions"
@@ -16,15 +17,23 @@ import (
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/state"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/validate"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/version"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/run"
 )
 
 // App is the program with all its commands.
 func App() *cli.App {
 	return &cli.App{
-		Version: version.Read().String(),
+		Version:  version.Read().String(),
+		Contexts: run.ContextNames,
 		Commands: []*cli.Command{
 			apply.Command(),
 			completion.Command(),
+			contexts.Current(),
+			contexts.List(),
+			contexts.Set(),
+			contexts.Show(),
+			contexts.Unset(),
+			contexts.Use(),
 			destroy.Command(),
 			format.Command(),
 			functions.Command(),

@@ -96,7 +96,7 @@ func (s *Session) complete(p *planner.Plan, result planner.Result) error {
 		}
 	}
 	if s.stream == nil {
-		return s.r.Out().Complete(s.r.T.Out, p.Destroy, n, outputs)
+		return s.r.Out().Complete(s.r.T.Out, p, n, outputs)
 	}
 	operation := "apply"
 	if p.Destroy {
@@ -116,7 +116,7 @@ func (s *Session) unfinished(result planner.Result) {
 		s.stream.Unfinished(n, view.Left{Interrupted: result.Cancelled, Done: len(result.Done), Failed: result.Failed, NotBegun: result.NotDone})
 		return
 	}
-	s.r.Err().Unfinished(s.r.T.Err, result.Cancelled, result.Done, result.Failed, result.NotDone)
+	s.r.Err().Unfinished(s.r.T.Err, contextName(s.config), result.Cancelled, result.Done, result.Failed, result.NotDone)
 }
 
 // settles reports whether a plan without changes has something to record.

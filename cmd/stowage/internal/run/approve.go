@@ -2,22 +2,27 @@ package run
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/hashicorp/hcl/v2"
 )
 
-// Approve asks whether to go on; only "yes" approves. Where nobody can answer it
-// is an error that says what to do. An interrupt is a no.
-func (r *Run) Approve(ctx context.Context, question, explanation string) (bool, hcl.Diagnostics) {
+// question is what a person is asked before something changes.
+type question struct {
+	title, explanation string
+	answer             string // the only one that approves
+	otherwise          string // what to do where nobody can answer: a clause
+}
+
+// ask asks; only the exact answer approves. Where nobody can answer it is an
+// error that says what to do. An interrupt is a no.
+func (r *Run) ask(ctx context.Context, q question) (bool, hcl.Diagnostics) {
 	if !r.T.Interactive() {
-		return false, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Nobody to approve the plan",
-			Detail: "Standard input is not a terminal, or questions are turned off (-input=false, STOWAGE_INPUT=0), so the plan cannot be approved. " +
-				"Save a plan with \"stowage plan -out=FILE\", review it and apply it with \"stowage apply FILE\", or approve beforehand with -auto-approve."}}
+		return false, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Nobody to approve",
+			Detail: fmt.Sprintf("Standard input is not a terminal, or questions are turned off (-input=false, STOWAGE_INPUT=0): %s.", q.otherwise)}}
 	}
 	v := r.Err()
-	fmt.Fprintf(r.T.Err, "\n%s\n  %s\n  Only 'yes' will be accepted to approve.\n\n", v.Bold(question), explanation)
+	fmt.Fprintf(r.T.Err, "\n%s\n  %s\n  Only '%s' will be accepted to approve.\n\n", v.Bold(q.title), q.explanation, q.answer)
 	type answer struct {
 		text string
 		err  error
@@ -32,8 +37,8 @@ func (r *Run) Approve(ctx context.Context, question, explanation string) (bool, 
 		return false, nil
 	case a := <-answers:
 		if a.err != nil {
-			return false, Diagnose("Nobody to approve the plan", errors.New("standard input ended before an answer; nothing has been changed"))
+			return false, Diagnose("Nobody to approve", errAnswer)
 		}
-		return a.text == "yes", nil
+		return a.text == q.answer, nil
 	}
 }

@@ -53,7 +53,7 @@ func (s *Session) input(ctx context.Context, world *providers.World) planner.Inp
 	in := planner.Input{
 		Config: s.config, Inputs: s.inputs, State: s.loaded.State, Cut: s.loaded.Interrupted,
 		Kinds: s.r.Kinds, World: world, Destroy: s.o.Destroy, Options: s.o.Plan, BaseDir: ".",
-		Context: s.config.Context, Version: api.StowageVersion, Now: time.Now(),
+		Context: contextName(s.config), Protected: s.config.Selected != nil && s.config.Selected.Protected, Version: api.StowageVersion, Now: time.Now(),
 		Resolve: resolver(ctx),
 	}
 	if s.o.Refresh {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/stowage-iac/stowage/api"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
@@ -37,8 +38,9 @@ type Run struct {
 	Kinds   map[string]providers.Kind
 	Schemas map[string]*schema.Block
 
-	files   map[string]*hcl.File // for snippets
-	current *Session             // nil before there is one
+	files    map[string]*hcl.File // for snippets
+	current  *Session             // nil before there is one
+	selected *lang.Context        // of the loaded configuration, nil where none is
 }
 
 // New begins a run.
@@ -104,6 +106,7 @@ func Diagnose(summary string, err error) hcl.Diagnostics {
 		{state.ErrDamaged, "The state is damaged", "\nNothing has been changed. Copy the newest earlier version back, or what your version control has; " +
 			"plan then shows what differs from the hosts. If the file is not a state of Stowage at all, the path of the backend is wrong."},
 		{state.ErrForeign, "The state has another lineage", ""},
+		{state.ErrContext, "The state is another context's", "\nNothing has been changed. Each context needs a place of its own for its state: use ${context.name} in the backend block, and move no context's state to another's."},
 		{state.ErrNewer, "The state was written by a newer version", "\nNothing has been changed. Install that version of stowage or a newer one; \"stowage version\" tells which this is."},
 		{state.ErrKey, "The state cannot be decrypted", ""},
 		{state.ErrConflict, "The state has changed", ""},
@@ -142,9 +145,27 @@ func (r *Run) Load() (*lang.Config, hcl.Diagnostics) {
 
 // LoadFiles loads a configuration from a snapshot of its files; nil reads the directory.
 func (r *Run) LoadFiles(files map[string][]byte) (*lang.Config, hcl.Diagnostics) {
+	var problem error
+	cfg, diags := r.load(files, func(declared []string) (string, string) {
+		c, err := r.choice(declared)
+		problem = err
+		return c.Name, c.How
+	})
+	r.selected = cfg.Selected
+	if name := contextName(cfg); name != "" && problem == nil {
+		problem = r.enter(name)
+	}
+	if problem != nil {
+		cfg.StateKnown = false
+		diags = append(Diagnose("Cannot read your choices", problem), diags...)
+	}
+	return cfg, diags
+}
+
+func (r *Run) load(files map[string][]byte, choose func([]string) (string, string)) (*lang.Config, hcl.Diagnostics) {
 	defer timed("loading the configuration")()
 	cfg, diags := lang.Load(".", lang.Options{
-		Schemas: r.Schemas, Backends: stateregistry.Schemas(), Later: registry.Later(), Version: api.StowageVersion, Files: files,
+		Schemas: r.Schemas, Backends: stateregistry.Schemas(), Later: registry.Later(), Version: api.StowageVersion, Files: files, Choose: choose,
 	})
 	for name, f := range cfg.Files {
 		r.files[name] = f
@@ -186,18 +207,31 @@ func firstFile(paths []string) string {
 	return ""
 }
 
-// Store is the state that a configuration names.
+// Store is the state that a configuration names, in the selected context.
 func (r *Run) Store(cfg *lang.Config) (*state.Store, hcl.Diagnostics) {
+	if diags := Undecided(cfg); diags.HasErrors() {
+		return nil, diags
+	}
+	if diags := unmoved(cfg); diags.HasErrors() {
+		return nil, diags
+	}
+	return r.open(cfg)
+}
+
+func (r *Run) open(cfg *lang.Config) (*state.Store, hcl.Diagnostics) {
 	b := cfg.Settings.Backend
+	if b.Type == "" {
+		b.Type, b.Arguments = stateregistry.Default, cty.ObjectVal(map[string]cty.Value{"path": cty.StringVal(defaultState(cfg))})
+	}
 	backend, err := stateregistry.Open(b.Type, b.Arguments, state.Env{Getenv: r.T.Getenv, Dir: DataDir})
 	if err != nil {
 		diags := Diagnose("Cannot use the backend", err)
-		if b.Type != "" {
+		if b.Range.Filename != "" {
 			diags[0].Subject = b.Range.Ptr()
 		}
 		return nil, diags
 	}
-	return state.NewStore(backend, state.Options{Keys: r.Keys(cfg), Version: api.StowageVersion}), nil
+	return state.NewStore(backend, state.Options{Keys: r.Keys(cfg), Version: api.StowageVersion, Context: contextName(cfg)}), nil
 }
 
 // Stored is the store for commands that only look at the state: they work beside
@@ -212,7 +246,7 @@ func (r *Run) Stored() (*state.Store, hcl.Diagnostics) {
 		return r.Store(&lang.Config{})
 	}
 	cfg, diags := r.Load()
-	if diags.HasErrors() && cfg.Settings.Range == (hcl.Range{}) {
+	if diags.HasErrors() && !cfg.StateKnown {
 		return nil, diags
 	}
 	return r.Store(cfg)

@@ -51,6 +51,13 @@ func (r *Run) OpenPlan(path string) (*planner.Saved, hcl.Diagnostics) {
 	if err != nil {
 		return nil, Diagnose("Cannot read the plan", fmt.Errorf("%s: %w", path, err))
 	}
+	planned, err := planner.ContextOf(f, info.Size())
+	if err == nil && planned != "" {
+		err = r.enter(planned) // its keys
+	}
+	if err != nil {
+		return nil, Diagnose("Cannot read the plan", fmt.Errorf("%s: %w", path, err))
+	}
 	saved, err := planner.Open(f, info.Size(), planner.OpenOptions{Kinds: r.Kinds, Keys: r.Keys(&lang.Config{})})
 	if err != nil {
 		return nil, Diagnose("Cannot read the plan", fmt.Errorf("%s: %w", path, err))
@@ -65,11 +72,18 @@ func (r *Run) Resume(ctx context.Context, saved *planner.Saved, o *Options) (*Se
 	p := saved.Plan
 	o.Destroy = p.Destroy
 	s := r.session(o)
+	if chosen, _ := r.Explicit(); chosen.Name != "" && chosen.Name != p.Context {
+		return nil, s.failed(Diagnose("The plan is for another context", errPlanContext(p.Context, chosen)))
+	}
+	r.T.Context = p.Context
 	config, diags := r.LoadFiles(saved.Files)
 	if diags.HasErrors() {
 		return nil, s.failed(diags)
 	}
 	s.config, s.inputs = config, saved.Inputs
+	if c := config.Selected; c != nil {
+		s.tellContext(c.Name, c.Protected)
+	}
 	if s.store, diags = r.Store(config); diags.HasErrors() {
 		return nil, s.failed(diags)
 	}

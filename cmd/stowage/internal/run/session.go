@@ -47,6 +47,15 @@ func (r *Run) Begin(ctx context.Context, operation string, o *Options) (*Session
 	if diags.HasErrors() {
 		return nil, s.failed(diags)
 	}
+	if diags = append(diags[:len(diags):len(diags)], Undecided(config)...); diags.HasErrors() {
+		return nil, s.failed(diags)
+	}
+	if c := config.Selected; c != nil {
+		s.tellContext(c.Name, c.Protected)
+		if o.AutoApprove && c.Protected {
+			return nil, s.failed(unapproved(c))
+		}
+	}
 	values, more := config.ReadVariables(o.sources())
 	if diags = append(diags[:len(diags):len(diags)], more...); diags.HasErrors() {
 		return nil, s.failed(diags)
@@ -187,18 +196,34 @@ func (s *Session) Show(p *planner.Plan) int {
 	return cli.OK
 }
 
-// Approve asks for approval of a plan.
+// tellContext tells the stream which context a session is in.
+func (s *Session) tellContext(name string, protected bool) {
+	if s.stream != nil {
+		s.stream.Context(name, protected)
+	}
+}
+
+// Approve asks for approval of a plan. In a protected context its name is the answer.
 func (s *Session) Approve(ctx context.Context, p *planner.Plan) int {
-	question, explanation := "Do you want to perform these actions?", "Stowage will perform the actions described above."
+	in, flag := "", ", or approve beforehand with -auto-approve"
+	q := question{answer: "yes"}
+	if c := s.config.Selected; c != nil {
+		in = " in the context " + c.Name
+		if c.Protected {
+			in, q.answer, flag = " in the protected context "+c.Name, c.Name, ""
+		}
+	}
+	q.title, q.explanation = "Do you want to perform these actions"+in+"?", "Stowage will perform the actions described above."
 	switch {
 	case p.RefreshOnly:
-		question, explanation = "Do you want to record these changes?", "Stowage will write them to the state; what is on the hosts stays as it is."
+		q.title, q.explanation = "Do you want to record these changes"+in+"?", "Stowage will write them to the state; what is on the hosts stays as it is."
 	case p.Destroy && p.Partial():
-		question, explanation = "Do you really want to destroy these resources?", "There is no undo."
+		q.title, q.explanation = "Do you really want to destroy these resources"+in+"?", "There is no undo."
 	case p.Destroy:
-		question, explanation = "Do you really want to destroy all resources?", "There is no undo."
+		q.title, q.explanation = "Do you really want to destroy all resources"+in+"?", "There is no undo."
 	}
-	yes, diags := s.r.Approve(ctx, question, explanation)
+	q.otherwise = "the plan cannot be approved. Save a plan with \"stowage plan -out=FILE\", review it and apply it with \"stowage apply FILE\"" + flag
+	yes, diags := s.r.ask(ctx, q)
 	if diags.HasErrors() {
 		return s.failed(diags)
 	}

@@ -15,6 +15,7 @@ import (
 // piece by piece: the text of a large plan is larger than the plan.
 func (v View) Plan(out io.Writer, p *planner.Plan) error {
 	w := bufio.NewWriterSize(out, 64<<10) // it keeps the first error for Flush
+	w.WriteString(v.inContext(p))
 	w.WriteString(v.notes(p))
 	if p.RefreshOnly {
 		w.WriteString(v.recordings(p))
@@ -40,6 +41,18 @@ func (v View) Plan(out io.Writer, p *planner.Plan) error {
 	w.WriteString(v.transfers(p))
 	w.WriteString("\n" + v.summary(p) + "\n")
 	return w.Flush()
+}
+
+// inContext is the first line, where contexts are declared.
+func (v View) inContext(p *planner.Plan) string {
+	if p.Context == "" {
+		return ""
+	}
+	line := v.Bold("Context: " + p.Context)
+	if p.Protected {
+		line += " " + v.paint("yellow", "(protected)")
+	}
+	return line + "\n\n"
 }
 
 func noChanges(p *planner.Plan) string {
@@ -105,12 +118,8 @@ func (v View) legend(p *planner.Plan) string {
 	if pr.b.Len() == 0 {
 		return ""
 	}
-	in := ""
-	if p.Context != "" && p.Context != "default" {
-		in = " in context " + v.Bold(p.Context)
-	}
 	return "Resource actions are indicated with the following symbols:\n" + pr.b.String() +
-		"\nStowage will perform the following actions" + in + ":\n"
+		"\nStowage will perform the following actions:\n"
 }
 
 // summary is the one line that says how much changes.

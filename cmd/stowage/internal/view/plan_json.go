@@ -20,6 +20,7 @@ type PlanDocument struct {
 	StowageVersion  string            `json:"stowage_version"`
 	Timestamp       time.Time         `json:"timestamp"`
 	Context         string            `json:"context,omitempty"`
+	Protected       bool              `json:"protected,omitempty"`
 	Destroy         bool              `json:"destroy,omitempty"`
 	planner.Options                   // targets, excludes, replace, refresh_only
 	Lineage         string            `json:"lineage"`
@@ -147,7 +148,7 @@ func (v View) PlanJSON(w io.Writer, p *planner.Plan) error { return writeJSON(w,
 func (v View) Document(p *planner.Plan) PlanDocument {
 	d := PlanDocument{
 		FormatVersion: PlanFormat, StowageVersion: p.StowageVersion, Timestamp: p.Created.UTC(),
-		Context: p.Context, Destroy: p.Destroy, Options: p.Options, Lineage: p.Lineage, Serial: p.Serial,
+		Context: p.Context, Protected: p.Protected, Destroy: p.Destroy, Options: p.Options, Lineage: p.Lineage, Serial: p.Serial,
 		ResourceChanges: []ResourceChange{}, OutputChanges: map[string]Values{},
 	}
 	d.Summary.Add, d.Summary.Change, d.Summary.Destroy = p.Count()

@@ -99,7 +99,7 @@ func TestWholePlan(t *testing.T) {
 func TestRecordingPlan(t *testing.T) {
 	outside := func(path, why string) []providers.Cause { return []providers.Cause{{Path: path, Why: why}} }
 	p := &planner.Plan{
-		StowageVersion: "0.1.0", Lineage: "l", Serial: 4, Context: "default", Created: wholePlan().Created,
+		StowageVersion: "0.1.0", Lineage: "l", Serial: 4, Created: wholePlan().Created,
 		Options: planner.Options{RefreshOnly: true, Excludes: []string{"pod.api"}},
 		Changes: []*planner.Change{
 			{Address: "pod.cache", Kind: "x", Action: planner.NoOp, Before: object("1"), After: object("1"), Refreshed: true, Healed: []string{"slot 0 was moved from a to b"}},

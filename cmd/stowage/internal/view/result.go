@@ -3,13 +3,18 @@ package view
 import (
 	"fmt"
 	"io"
+
+	"github.com/stowage-iac/stowage/planner"
 )
 
 // Complete writes the last line of an apply or destroy that succeeded, and the outputs.
-func (v View) Complete(w io.Writer, destroy bool, n Summary, outputs map[string]Output) error {
+func (v View) Complete(w io.Writer, p *planner.Plan, n Summary, outputs map[string]Output) error {
 	line := fmt.Sprintf("Apply complete! Resources: %d added, %d changed, %d destroyed.", n.Add, n.Change, n.Destroy)
-	if destroy {
+	if p.Destroy {
 		line = fmt.Sprintf("Destroy complete! Resources: %d destroyed.", n.Destroy)
+	}
+	if p.Context != "" {
+		line += " Context: " + p.Context + "."
 	}
 	if _, err := fmt.Fprintf(w, "\n%s\n", v.paint("green", line)); err != nil {
 		return err
@@ -24,11 +29,14 @@ func (v View) Complete(w io.Writer, destroy bool, n Summary, outputs map[string]
 }
 
 // Unfinished tells how far an apply came that failed or was interrupted, and
-// that another one goes on from there. The lists are titles of steps.
-func (v View) Unfinished(w io.Writer, interrupted bool, done, failed, notDone []string) error {
+// that another one goes on from there. context is "" where none is declared; the lists are titles of steps.
+func (v View) Unfinished(w io.Writer, context string, interrupted bool, done, failed, notDone []string) error {
 	what := "Apply failed"
 	if interrupted {
 		what = "Apply interrupted"
+	}
+	if context != "" {
+		what += " in the context " + context
 	}
 	line := fmt.Sprintf("%s: %s done, %d failed, %d not begun.", what, plural(len(done), "step"), len(failed), len(notDone))
 	text := v.paint("red", line) + "\n"

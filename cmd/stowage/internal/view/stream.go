@@ -15,6 +15,7 @@ import (
 // @timestamp, @level (info, warn, error), @message (for people) and type:
 //
 //	version          stowage, format
+//	context          context: name, protected; where contexts are declared
 //	diagnostic       diagnostic
 //	interrupted      interrupted: an apply before this one that did not end
 //	resource_drift   drift: what changed outside of Stowage
@@ -69,6 +70,11 @@ func (s *Stream) write(level, kind, message string, fields map[string]any) {
 	if err := s.out.Encode(record); err != nil && s.err == nil {
 		s.err = err
 	}
+}
+
+// Context writes the record that says in which context everything is that follows.
+func (s *Stream) Context(name string, protected bool) {
+	s.write("info", "context", "Context: "+name, map[string]any{"context": map[string]any{"name": name, "protected": protected}})
 }
 
 // Diagnostics writes a record for each.

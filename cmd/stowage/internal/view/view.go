@@ -8,6 +8,7 @@
 package view
 
 import (
+	"io"
 	"strings"
 
 	"github.com/mitchellh/colorstring"
@@ -106,6 +107,12 @@ func wide(r rune) bool {
 	return r >= 0x1100 && (r <= 0x115f || r >= 0x2e80 && r <= 0xa4cf || r >= 0xac00 && r <= 0xd7a3 ||
 		r >= 0xf900 && r <= 0xfaff || r >= 0xfe30 && r <= 0xfe6f || r >= 0xff00 && r <= 0xff60 ||
 		r >= 0x1f300 && r <= 0x1faff || r >= 0x20000 && r <= 0x3fffd)
+}
+
+// Table writes rows in columns.
+func (v View) Table(w io.Writer, rows [][]string) error {
+	_, err := io.WriteString(w, table("", rows))
+	return err
 }
 
 // table aligns rows into columns two spaces apart, indented, without trailing space.

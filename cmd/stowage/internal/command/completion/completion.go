@@ -38,6 +38,7 @@ file names. "stowage -install-autocomplete" adds it to your shell's start-up
 file instead.`,
 		Example: "$ source <(stowage completion bash)\n$ stowage completion fish > ~/.config/fish/completions/stowage.fish",
 		MinArgs: 1, MaxArgs: 1, Words: shells,
+		Plain: true,
 		Bind: func(*cli.Flags) cli.Run {
 			return func(_ context.Context, t *cli.Terminal, args []string) int {
 				script, ok := scripts[args[0]]

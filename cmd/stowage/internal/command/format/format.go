@@ -31,6 +31,7 @@ writes standard output. A file with a syntax error is left as it is.
 With -check nothing is written; the exit code is 3 when a file would change.`,
 		Example: "$ stowage fmt -recursive\n$ stowage fmt -check -diff",
 		MaxArgs: -1, CompleteArgs: "*.hcl",
+		Plain: true,
 		Bind: func(f *cli.Flags) cli.Run {
 			check := f.Bool("check", false, "Write nothing; exit with 3 when a file would change")
 			diff := f.Bool("diff", false, "Show what changes")

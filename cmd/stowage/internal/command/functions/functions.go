@@ -51,6 +51,7 @@ parameters, what it returns, and examples with their results. "stowage console"
 evaluates any other example.`,
 		Example: "$ stowage functions\n$ stowage functions cidrsubnet",
 		MaxArgs: 1, Words: names(),
+		Plain: true,
 		Bind: func(f *cli.Flags) cli.Run {
 			asJSON := f.Bool("json", false, "Print a JSON object, for editors and other tools")
 			return func(_ context.Context, t *cli.Terminal, args []string) int {

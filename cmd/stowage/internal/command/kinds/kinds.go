@@ -20,6 +20,7 @@ func Command() *cli.Command {
 		Doc:     "Lists the kinds of resource blocks, or explains every argument of one.",
 		Example: "$ stowage kinds\n$ stowage kinds pod",
 		MaxArgs: 1,
+		Plain:   true,
 		Bind: func(f *cli.Flags) cli.Run {
 			asJSON := f.Bool("json", false, "Print a JSON object by kind, for editors and other tools")
 			return func(_ context.Context, t *cli.Terminal, args []string) int {

@@ -28,6 +28,11 @@ func edit(ctx context.Context, r *run.Run, name string, o editing, change func(*
 	if r.Report(diags) {
 		return cli.Failed
 	}
+	if !o.dryRun {
+		if code := r.ApproveEdit(ctx, name); code != cli.OK {
+			return code
+		}
+	}
 	locked, err := store.Lock(ctx, name, o.wait)
 	if err != nil {
 		return r.Fail("Cannot lock the state", err)

@@ -56,6 +56,7 @@ func Command() *cli.Command {
 		Name: "version", Synopsis: "Print the version", Usage: "[options]",
 		Doc:     "Prints the version of this binary, its platform and the commit it was built from.",
 		Example: "$ stowage version -json",
+		Plain:   true,
 		Bind: func(f *cli.Flags) cli.Run {
 			asJSON := f.Bool("json", false, "Print a JSON object")
 			return func(_ context.Context, t *cli.Terminal, _ []string) int {
