@@ -19,6 +19,7 @@ import (
 	"github.com/stowage-iac/stowage/providers"
 	"github.com/stowage-iac/stowage/providers/registry"
 	"github.com/stowage-iac/stowage/state"
+	stateregistry "github.com/stowage-iac/stowage/state/registry"
 	"github.com/stowage-iac/stowage/test/schema"
 )
 
@@ -45,7 +46,8 @@ var volatileJSON = []struct {
 }
 
 // TestExamples plans every directory of examples for hosts of 2 CPUs and 4 GiB
-// that are still bare, and compares with the committed plan.txt and plan.json.
+// that are still bare, and compares with the committed plan.txt and plan.json; with
+// contexts, those of each: plan.NAME.txt and plan.NAME.json.
 func TestExamples(t *testing.T) {
 	dirs, err := filepath.Glob("../../examples/*/main.stowage.hcl")
 	if err != nil || len(dirs) < 2 {
@@ -54,26 +56,54 @@ func TestExamples(t *testing.T) {
 	documented := schema.Load(t, "plan")
 	for _, file := range dirs {
 		dir := filepath.Dir(file)
-		t.Run(filepath.Base(dir), func(t *testing.T) {
-			plan := planExample(t, dir)
-			v := view.View{Width: 100, Schemas: registry.Schemas()}
-			var text, document bytes.Buffer
-			if err := errors.Join(v.Plan(&text, plan), v.PlanJSON(&document, plan)); err != nil {
-				t.Fatal(err)
-			}
-			got, gotJSON := text.String(), document.String()
-			for _, v := range volatile {
-				got = v.pattern.ReplaceAllString(got, v.with)
-			}
-			for _, v := range volatileJSON {
-				gotJSON = v.pattern.ReplaceAllString(gotJSON, v.with)
-			}
-			committed(t, filepath.Join(dir, "plan.txt"), got)
-			committed(t, filepath.Join(dir, "plan.json"), gotJSON)
-			if err := documented.Check([]byte(gotJSON)); err != nil {
-				t.Error(err)
-			}
-		})
+		for _, context := range contextsOf(t, dir) {
+			t.Run(filepath.Join(filepath.Base(dir), context), func(t *testing.T) {
+				compareExample(t, documented, dir, context)
+			})
+		}
+	}
+}
+
+// contextsOf are the contexts that an example declares; "" alone where it declares none.
+func contextsOf(t *testing.T, dir string) []string {
+	t.Helper()
+	config, diags := lang.Load(dir, lang.Options{Schemas: registry.Schemas(), Backends: stateregistry.Schemas(), Later: registry.Later()})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	if len(config.Contexts) == 0 {
+		return []string{""}
+	}
+	var names []string
+	for _, c := range config.Contexts {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+func compareExample(t *testing.T, documented *schema.Schema, dir, context string) {
+	t.Helper()
+	plan := planExample(t, dir, context)
+	name := "plan"
+	if context != "" {
+		name += "." + context
+	}
+	v := view.View{Width: 100, Schemas: registry.Schemas()}
+	var text, document bytes.Buffer
+	if err := errors.Join(v.Plan(&text, plan), v.PlanJSON(&document, plan)); err != nil {
+		t.Fatal(err)
+	}
+	got, gotJSON := text.String(), document.String()
+	for _, v := range volatile {
+		got = v.pattern.ReplaceAllString(got, v.with)
+	}
+	for _, v := range volatileJSON {
+		gotJSON = v.pattern.ReplaceAllString(gotJSON, v.with)
+	}
+	committed(t, filepath.Join(dir, name+".txt"), got)
+	committed(t, filepath.Join(dir, name+".json"), gotJSON)
+	if err := documented.Check([]byte(gotJSON)); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -95,9 +125,12 @@ func committed(t *testing.T, golden, got string) {
 	}
 }
 
-func planExample(t *testing.T, dir string) *planner.Plan {
+func planExample(t *testing.T, dir, context string) *planner.Plan {
 	t.Helper()
-	config, diags := lang.Load(dir, lang.Options{Schemas: registry.Schemas(), Later: registry.Later()})
+	config, diags := lang.Load(dir, lang.Options{
+		Schemas: registry.Schemas(), Backends: stateregistry.Schemas(), Later: registry.Later(),
+		Choose: func([]string) (string, string) { return context, "-context" },
+	})
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
@@ -118,6 +151,7 @@ func planExample(t *testing.T, dir string) *planner.Plan {
 	plan, diags := planner.Make(t.Context(), planner.Input{
 		Config: config, Inputs: lang.Inputs{Variables: vars}, Kinds: registry.Kinds(), World: world,
 		State:   &state.State{Lineage: "example", HashKey: []byte("example"), Instances: map[string]*state.Instance{}},
+		Context: context, Protected: config.Selected != nil && config.Selected.Protected,
 		BaseDir: dir, Version: "example", Now: time.Unix(0, 0).UTC(),
 	})
 	if diags.HasErrors() {
