@@ -77,6 +77,7 @@ type PodJSON struct {
 	Address  string         `json:"address"`
 	Replicas []ReplicaJSON  `json:"replicas"`
 	Unplaced []UnplacedJSON `json:"unplaced,omitempty"`
+	Leaving  []LeavingJSON  `json:"leaving,omitempty"`
 }
 
 // ReplicaJSON is one placed replica.
@@ -90,6 +91,13 @@ type ReplicaJSON struct {
 	FreeMemory    int64   `json:"free_memory"`
 	Kept          bool    `json:"kept,omitempty"`
 	Moved         bool    `json:"moved,omitempty"`
+	Previous      string  `json:"previous,omitempty"` // of one that moves: the node that it was on
+}
+
+// LeavingJSON is a replica that was on a node and will be on none.
+type LeavingJSON struct {
+	Slot int    `json:"slot"`
+	Node string `json:"node"`
 }
 
 // UnplacedJSON is a replica that fits on no node; reasons are by node.
@@ -176,6 +184,11 @@ func (v View) Document(p *planner.Plan) PlanDocument {
 	for _, pod := range p.Pods {
 		d.Placement = append(d.Placement, podJSON(pod))
 	}
+	for _, c := range p.Changes { // pods that go have no decisions
+		if c.Action == planner.Delete && len(c.Placement) > 0 {
+			d.Placement = append(d.Placement, podJSON(planner.PodPlacement{Address: c.Address, Previous: c.Placement}))
+		}
+	}
 	for _, n := range p.Nodes {
 		d.Nodes = append(d.Nodes, NodeJSON{n.Name, n.MilliCPU, n.Memory,
 			RoomJSON{n.FreeCPUBefore, n.FreeMemoryBefore, n.PodsBefore},
@@ -235,9 +248,19 @@ func podJSON(p planner.PodPlacement) PodJSON {
 	for _, s := range p.Moved {
 		moved[s] = true
 	}
+	on := map[int]bool{}
 	for _, d := range p.Replicas {
-		j.Replicas = append(j.Replicas, ReplicaJSON{d.Slot, d.Node, d.Score, d.RunnerUp, d.RunnerUpScore,
-			d.FreeMilliCPU, d.FreeMemory, d.Kept, moved[d.Slot]})
+		r := ReplicaJSON{d.Slot, d.Node, d.Score, d.RunnerUp, d.RunnerUpScore, d.FreeMilliCPU, d.FreeMemory, d.Kept, moved[d.Slot], ""}
+		if r.Moved && d.Slot < len(p.Previous) {
+			r.Previous = p.Previous[d.Slot]
+		}
+		on[d.Slot] = true
+		j.Replicas = append(j.Replicas, r)
+	}
+	for slot, node := range p.Previous {
+		if node != "" && !on[slot] {
+			j.Leaving = append(j.Leaving, LeavingJSON{slot, node})
+		}
 	}
 	for _, u := range p.Unplaced {
 		reasons := map[string]string{}

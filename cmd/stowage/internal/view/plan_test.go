@@ -65,7 +65,7 @@ func wholePlan() *planner.Plan {
 				{Pod: "web", Slot: 0, Node: "a", Kept: true, FreeMilliCPU: 3750, FreeMemory: 7 * gi},
 				{Pod: "web", Slot: 1, Node: "b", Score: 87, RunnerUp: "a", RunnerUpScore: 74, FreeMilliCPU: 3500, FreeMemory: 7*gi + gi/2},
 				{Pod: "web", Slot: 2, Node: "gpu-1", Score: 100, FreeMilliCPU: 250, FreeMemory: gi / 2},
-			}, Moved: []int{1}, Unplaced: []scheduler.Unplaced{{Pod: "web", Slot: 3, Reasons: []scheduler.Reason{
+			}, Moved: []int{1}, Previous: []string{"a", "a", "", "", "", "b"}, Unplaced: []scheduler.Unplaced{{Pod: "web", Slot: 3, Reasons: []scheduler.Reason{
 				{Node: "a", Why: "has 120m CPU free of the 250m it asks for"}, {Node: "b", Why: "has the taint gpu"},
 			}}}},
 		},

@@ -228,3 +228,16 @@ func unquoted(line string) string {
 	}
 	return b.String()
 }
+
+// BenchmarkSVG draws plans of a thousand and of four thousand steps: the time for
+// each should grow about as their number.
+func BenchmarkSVG(b *testing.B) {
+	for _, n := range []int{1_000, 4_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			p := viewtest.Big(n)
+			for b.Loop() {
+				write(b, SVG, Plan(p, nil))
+			}
+		})
+	}
+}

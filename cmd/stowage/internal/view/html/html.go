@@ -13,6 +13,7 @@ import (
 	"encoding/base64"
 	"html/template"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/view"
@@ -106,5 +107,8 @@ func counts(r *view.Report) []count {
 		}
 		out[i].N++
 	}
+	slices.SortStableFunc(out, func(a, b count) int {
+		return slices.Index(actions, planner.Action(a.Class)) - slices.Index(actions, planner.Action(b.Class))
+	})
 	return out
 }
