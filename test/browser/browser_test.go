@@ -276,7 +276,7 @@ func TestTenThousandChanges(t *testing.T) {
 	b := open(t, "big")
 	b.is(`document.querySelectorAll('.entry').length === 10000`)
 	t.Logf("open after %v", time.Since(start).Round(time.Millisecond))
-	b.is(`document.querySelectorAll('#graph svg g.node').length > 0 && document.querySelectorAll('#graph svg g.node').length <= 160`)
+	b.is(`document.querySelectorAll('#graph svg g.node').length > 0 && document.querySelectorAll('#graph svg g.node').length <= 240`)
 	b.run(chromedp.Focus(chromedp.CSS(`#search`)), chromedp.KeyEvent(`site42[77]`))
 	b.is(shown + ` === 'config.site42[77]'`)
 	b.is(`document.querySelector('.entry:not([hidden])').closest('.group').open`)

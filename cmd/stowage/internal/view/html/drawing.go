@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	maxDrawn  = 160 // nodes of the drawing
+	maxDrawn  = 240 // nodes of the drawing
 	maxListed = 40  // steps of one layer in the list
 )
 

@@ -270,7 +270,7 @@ func Big(n int) *planner.Plan {
 		}
 		p.Steps = append(p.Steps, join)
 		address, node := fmt.Sprintf("pod.web%d", i/100), fmt.Sprintf("n%d", i/100)
-		p.Changes = append(p.Changes, &planner.Change{Address: address, Kind: "x", Action: planner.Update, Before: will["pod.api"], After: will["pod.web"],
+		p.Changes = append(p.Changes, &planner.Change{Address: address, Kind: "pod", Action: planner.Update, Before: will["pod.api"], After: will["pod.web"],
 			Causes: []providers.Cause{{Path: "container.httpd.image"}}})
 		p.Steps = append(p.Steps, planner.Step{Kind: planner.StepApply, Index: len(p.Changes) - 1, Needs: []int{len(p.Steps) - 1}})
 		pod := planner.PodPlacement{Address: address}
