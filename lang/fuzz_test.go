@@ -2,6 +2,7 @@ package lang
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,7 +16,7 @@ import (
 )
 
 // FuzzLoad loads, validates and evaluates anything: there are diagnostics, but no
-// panic, and they can be rendered.
+// panic. Each says what and where, and can be rendered.
 func FuzzLoad(f *testing.F) {
 	paths, _ := filepath.Glob("testdata/diagnostics/*.txtar")
 	for _, path := range paths {
@@ -49,6 +50,11 @@ func FuzzLoad(f *testing.F) {
 func evaluateAnything(t interface{ Fatal(...any) }, src []byte) {
 	c, diags := Load("", Options{Schemas: testSchemas(), Later: testLater, Files: map[string][]byte{"main.stowage.hcl": src}})
 	render := func(diags hcl.Diagnostics) {
+		for _, d := range diags {
+			if d.Summary == "" || d.Detail == "" || d.Subject == nil || d.Subject.Start.Line < 1 || d.Subject.Start.Column < 1 || d.Subject.Filename == "" {
+				t.Fatal(fmt.Sprintf("a diagnostic without a place or a reason: %+v", d))
+			}
+		}
 		var out bytes.Buffer
 		if err := hcl.NewDiagnosticTextWriter(&out, c.Files, 78, true).WriteDiagnostics(diags); err != nil {
 			t.Fatal(err)

@@ -39,7 +39,7 @@ func Load(dir string, opts Options) (*Config, hcl.Diagnostics) {
 		},
 	}
 	c := l.config
-	c.snapshot = opts.Files
+	c.opts, c.snapshot = opts, opts.Files
 	c.Root, c.Variables, c.Locals = l.module, l.module.Variables, l.module.Locals
 	c.modules = []*Module{l.module}
 	files := l.parseAll(dir, l.read())
@@ -62,6 +62,7 @@ func Load(dir string, opts Options) (*Config, hcl.Diagnostics) {
 
 // loaded is what a Config holds for its evaluators.
 type loaded struct {
+	opts     Options
 	snapshot map[string][]byte // Options.Files
 	modules  []*Module         // each after its parent
 	order    []*Resource

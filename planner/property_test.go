@@ -15,68 +15,130 @@ import (
 	"github.com/stowage-iac/stowage/state"
 )
 
-// draw makes a random configuration: configs that refer to configs before them (by
-// value, by instance, by block, by depends_on), secrets, pods, some of them many.
+// draw makes a random configuration: variables, local values and configs that refer
+// to what is before them (by value, by instance, by block, by depends_on, behind
+// conditions and for expressions), some of them many, some of sensitive values;
+// secrets, pods with dynamic blocks, outputs.
 func draw(t *rapid.T, label string) []string {
-	blocks := []string{"node \"m\" {\n  address = \"10.0.0.1\"\n  role = \"manager\"\n  schedulable = true\n}\n"}
-	if rapid.Bool().Draw(t, label+"worker") {
-		blocks = append(blocks, "node \"w\" { address = \"10.0.0.2\" }\n")
+	d := &drawer{t: t, label: label}
+	d.add("node \"m\" {\n  address = \"10.0.0.1\"\n  role = \"manager\"\n  schedulable = true\n}\n")
+	if d.maybe("worker") {
+		d.add("node \"w\" { address = \"10.0.0.2\" }\n")
 	}
-	var names []string
+	d.add("variable \"v\" { default = %q }\n", d.one("v", "1", "2"))
+	d.add("variable \"on\" { default = %v }\n", d.maybe("on"))
+	d.add("variable \"hidden\" {\n  default = %q\n  sensitive = true\n}\n", d.one("hidden", "h", "i"))
+	d.texts = []string{"var.v", "var.hidden"}
 	for i := range rapid.IntRange(1, 7).Draw(t, label+"configs") {
 		if rapid.IntRange(0, 4).Draw(t, label+"skip") == 0 {
 			continue
 		}
-		name := fmt.Sprintf("c%d", i)
-		refs := []string{fmt.Sprintf("%q", rapid.SampledFrom([]string{"x", "y"}).Draw(t, label+"text"))}
-		for range rapid.IntRange(0, 2).Draw(t, label+"refs") {
-			if len(names) == 0 {
-				break
-			}
-			ref := rapid.SampledFrom(names).Draw(t, label+"ref")
-			many := strings.HasSuffix(ref, "*")
-			ref = "config." + strings.TrimSuffix(ref, "*")
-			switch {
-			case many && rapid.Bool().Draw(t, label+"one"):
-				refs = append(refs, ref+"[0].text")
-			case many:
-				refs = append(refs, "join(\"\", "+ref+"[*].text)")
-			case rapid.Bool().Draw(t, label+"serial"):
-				refs = append(refs, "tostring("+ref+".serial)")
-			default:
-				refs = append(refs, ref+".version")
-			}
-		}
-		var b strings.Builder
-		fmt.Fprintf(&b, "config %q {\n", name)
-		if n := rapid.IntRange(0, 3).Draw(t, label+"count"); n > 0 {
-			fmt.Fprintf(&b, "  count = %d\n", n)
-			names = append(names, name+"*")
-		} else {
-			names = append(names, name)
-		}
-		fmt.Fprintf(&b, "  text = join(\"-\", [%s])\n", strings.Join(refs, ", "))
-		if rapid.Bool().Draw(t, label+"frozen") {
-			fmt.Fprintf(&b, "  frozen = %q\n", rapid.SampledFrom([]string{"1", "2"}).Draw(t, label+"freeze"))
-		}
-		blocks = append(blocks, b.String()+"}\n")
+		d.config(i)
 	}
-	if rapid.Bool().Draw(t, label+"secret") {
-		blocks = append(blocks, "secret \"s\" {}\n")
+	if d.maybe("secret") {
+		d.add("secret \"s\" {}\n")
+		d.secret = true
 	}
-	secret := len(blocks) > 0 && strings.HasPrefix(blocks[len(blocks)-1], "secret")
 	for i := range rapid.IntRange(0, 3).Draw(t, label+"pods") {
-		var b strings.Builder
-		fmt.Fprintf(&b, "pod \"p%d\" {\n  replicas = %d\n", i, rapid.IntRange(0, 3).Draw(t, label+"replicas"))
-		if len(names) > 0 && !strings.HasSuffix(names[0], "*") {
-			fmt.Fprintf(&b, "  config = config.%s\n", names[0])
-		}
-		if secret && rapid.Bool().Draw(t, label+"uses") {
-			b.WriteString("  container \"main\" {\n    env = { S = secret.s.value }\n  }\n")
-		}
-		blocks = append(blocks, b.String()+"}\n")
+		d.pod(i)
 	}
-	return blocks
+	if d.maybe("output") {
+		d.add("output \"o\" {\n  value = [%s]\n  sensitive = true\n}\n", d.text("output"))
+	}
+	return d.blocks
+}
+
+// drawer draws one configuration.
+type drawer struct {
+	t      *rapid.T
+	label  string
+	blocks []string
+	texts  []string // expressions for a text
+	single []string // configs that are one instance
+	secret bool
+}
+
+func (d *drawer) add(format string, args ...any) {
+	d.blocks = append(d.blocks, fmt.Sprintf(format, args...))
+}
+func (d *drawer) maybe(what string) bool { return rapid.Bool().Draw(d.t, d.label+what) }
+func (d *drawer) one(what string, of ...string) string {
+	return rapid.SampledFrom(of).Draw(d.t, d.label+what)
+}
+
+// text draws an expression for a text.
+func (d *drawer) text(what string) string {
+	x := d.one(what, d.texts...)
+	switch rapid.IntRange(0, 6).Draw(d.t, d.label+what+" how") {
+	case 0:
+		return "(var.on ? " + x + " : \"off\")"
+	case 1:
+		return "join(\"\", [for x in [" + x + ", \"e\"] : upper(x) if x != \"e\"])"
+	case 2:
+		return "\"<${" + x + "}>\""
+	case 3:
+		return "try(" + x + ", \"none\")"
+	}
+	return x
+}
+
+// config draws a config, perhaps with a local value that goes into it.
+func (d *drawer) config(i int) {
+	name := fmt.Sprintf("c%d", i)
+	refs := []string{fmt.Sprintf("%q", d.one("text", "x", "y"))}
+	for range rapid.IntRange(0, 2).Draw(d.t, d.label+"refs") {
+		refs = append(refs, d.text("ref"))
+	}
+	text := fmt.Sprintf("join(\"-\", [%s])", strings.Join(refs, ", "))
+	if d.maybe("local") {
+		d.add("locals {\n  l%d = %s\n}\n", i, text)
+		text = fmt.Sprintf("local.l%d", i)
+		d.texts = append(d.texts, text)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "config %q {\n", name)
+	address := "config." + name
+	switch rapid.IntRange(0, 4).Draw(d.t, d.label+"many") {
+	case 0:
+		n := rapid.IntRange(1, 3).Draw(d.t, d.label+"count")
+		fmt.Fprintf(&b, "  count = %d\n  labels = { n = count.index }\n", n)
+		d.texts = append(d.texts, address+"[0].text", "join(\"\", "+address+"[*].text)", fmt.Sprintf("%s[%d].version", address, n-1))
+	case 1:
+		fmt.Fprintf(&b, "  for_each = { a = \"1\", %s = var.v }\n  labels = { key = each.key, value = each.value }\n", d.one("key", "b", "c"))
+		d.texts = append(d.texts, address+"[\"a\"].version", "join(\"\", [for k, c in "+address+" : k])", "join(\"\", values("+address+")[*].text)")
+	case 2:
+		fmt.Fprintf(&b, "  count = var.on ? 1 : 0\n")
+		d.texts = append(d.texts, "join(\"\", "+address+"[*].version)", "(length("+address+") > 0 ? \"some\" : \"none\")")
+	default:
+		d.single = append(d.single, name)
+		d.texts = append(d.texts, address+".version", "tostring("+address+".serial)")
+	}
+	fmt.Fprintf(&b, "  text = %s\n", text)
+	if d.maybe("frozen") {
+		fmt.Fprintf(&b, "  frozen = %q\n", d.one("freeze", "1", "2"))
+	}
+	if len(d.single) > 1 && d.maybe("depends") {
+		if other := d.one("on what", d.single...); other != name {
+			fmt.Fprintf(&b, "  depends_on = [config.%s]\n", other)
+		}
+	}
+	d.add("%s}\n", b.String())
+}
+
+func (d *drawer) pod(i int) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "pod \"p%d\" {\n  replicas = %d\n", i, rapid.IntRange(0, 3).Draw(d.t, d.label+"replicas"))
+	if len(d.single) > 0 && d.maybe("uses config") {
+		fmt.Fprintf(&b, "  config = config.%s\n", d.one("which", d.single...))
+	}
+	if d.secret && d.maybe("uses") {
+		b.WriteString("  container \"main\" {\n    env = { S = secret.s.value }\n  }\n")
+	}
+	if d.maybe("dynamic") {
+		fmt.Fprintf(&b, "  dynamic \"container\" {\n    for_each = var.on ? { x = %s, y = \"2\" } : {}\n    labels   = [container.key]\n    content {\n      image = container.key\n      env   = { V = container.value }\n    }\n  }\n",
+			d.one("plain", "var.v", "\"3\""))
+	}
+	d.add("%s}\n", b.String())
 }
 
 func drawLab(t *rapid.T) *lab { return newLab(t, "m", "w") }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"testing"
@@ -158,4 +159,26 @@ func planExample(t *testing.T, dir, context string) *planner.Plan {
 		t.Fatal(diags)
 	}
 	return plan
+}
+
+// TestExampleTests runs the tests that come with examples.
+func TestExampleTests(t *testing.T) {
+	paths, err := filepath.Glob("../../examples/*/*.test.hcl")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("examples with tests: %v, %v", paths, err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		t.Run(filepath.Base(filepath.Dir(path)), func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), self)
+			cmd.Args = []string{"stowage", "-chdir=" + filepath.Dir(path), "test", "-filter=" + filepath.Base(path)}
+			cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
 }

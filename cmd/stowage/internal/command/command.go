@@ -2,6 +2,9 @@
 package command
 
 import (
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/console"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/test"
+
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/apply"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/completion"
@@ -39,6 +42,8 @@ func App() *cli.App {
 			functions.Command(),
 			graph.Command(),
 			kinds.Command(),
+			console.Command(),
+			test.Command(),
 			output.Command(),
 			plan.Command(),
 			show.Command(),

@@ -2,6 +2,7 @@ package run
 
 import (
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
@@ -22,21 +23,15 @@ type Options struct {
 	JSON        bool
 	AutoApprove bool
 	Out         string // plan: the file to save to
+	Bare        bool   // where there is no configuration, an empty one will do
 	Flags       []lang.VariableFlag
 	Plan        planner.Options
 }
 
 // Bind declares the common flags.
 func Bind(f *cli.Flags) *Options {
-	o := &Options{Lock: true}
-	f.Func("var", "NAME=VALUE", "", "Set a variable; may be given several times", func(s string) error {
-		o.Flags = append(o.Flags, lang.VariableFlag{Assign: s})
-		return nil
-	})
-	f.Func("var-file", "FILE", "*.hcl", "Set variables from a file; may be given several times, later ones win", func(s string) error {
-		o.Flags = append(o.Flags, lang.VariableFlag{File: s})
-		return nil
-	})
+	o := BindVariables(f)
+	o.Lock = true
 	f.BoolVar(&o.Refresh, "refresh", true, "Plan from the state alone, without looking at the hosts: drift is not seen")
 	f.DurationVar(&o.LockTimeout, "lock-timeout", 0, "Wait so long for another process to give the state's lock back; default 0s")
 	address := func(into *[]string) func(string) error {
@@ -48,6 +43,20 @@ func Bind(f *cli.Flags) *Options {
 	f.Func("target", "ADDRESS", "", "Only this instance, block or module and what it depends on (a destroy: what depends on it); may be given several times", address(&o.Plan.Targets))
 	f.Func("exclude", "ADDRESS", "", "All but this instance, block or module and what depends on it (a destroy: what it depends on); may be given several times", address(&o.Plan.Excludes))
 	f.IntVar(&o.Parallelism, "parallelism", DefaultParallelism, "How many operations run at once; default 10")
+	return o
+}
+
+// BindVariables declares the flags that give values to variables.
+func BindVariables(f *cli.Flags) *Options {
+	o := &Options{Parallelism: DefaultParallelism}
+	f.Func("var", "NAME=VALUE", "", "Set a variable; may be given several times", func(s string) error {
+		o.Flags = append(o.Flags, lang.VariableFlag{Assign: s})
+		return nil
+	})
+	f.Func("var-file", "FILE", "*.hcl", "Set variables from a file; may be given several times, later ones win", func(s string) error {
+		o.Flags = append(o.Flags, lang.VariableFlag{File: s})
+		return nil
+	})
 	return o
 }
 
@@ -80,4 +89,12 @@ func (o *Options) Conflict() string {
 // sources are where the values of variables come from.
 func (o *Options) sources() lang.VariableSources {
 	return lang.VariableSources{Environ: os.Environ(), Flags: o.Flags}
+}
+
+// files are the files that stand for those of the directory; nil: these themselves.
+func (o *Options) files() map[string][]byte {
+	if found, err := filepath.Glob("*" + lang.Suffix); !o.Bare || err != nil || len(found) > 0 {
+		return nil
+	}
+	return map[string][]byte{"main" + lang.Suffix: nil}
 }

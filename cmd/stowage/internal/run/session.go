@@ -43,7 +43,7 @@ type Session struct {
 // Without a session the exit code is returned. End ends it.
 func (r *Run) Begin(ctx context.Context, operation string, o *Options) (*Session, int) {
 	s := r.session(o)
-	config, diags := r.Load()
+	config, diags := r.LoadFiles(o.files())
 	if diags.HasErrors() {
 		return nil, s.failed(diags)
 	}

@@ -113,7 +113,7 @@ type KindDocument struct {
 
 // AttributeDocument is an argument or attribute.
 type AttributeDocument struct {
-	Type        string   `json:"type"`
+	Type        cty.Type `json:"type"`
 	Description string   `json:"description,omitempty"`
 	Required    bool     `json:"required,omitempty"`
 	Optional    bool     `json:"optional,omitempty"`
@@ -135,11 +135,17 @@ type BlockDocument struct {
 	KindDocument
 }
 
-// KindsJSON writes the kinds as one object by name.
+// KindsDocument are the kinds for a program: docs/schema/kinds.schema.json.
+type KindsDocument struct {
+	FormatVersion string                  `json:"format_version"`
+	Kinds         map[string]KindDocument `json:"kinds"`
+}
+
+// KindsJSON writes the kinds as one document.
 func KindsJSON(w io.Writer, kinds map[string]*schema.Block) error {
-	out := map[string]KindDocument{}
+	out := KindsDocument{FormatVersion: "1.0", Kinds: map[string]KindDocument{}}
 	for name, s := range kinds {
-		out[name] = kindDocument(s)
+		out.Kinds[name] = kindDocument(s)
 	}
 	return writeJSON(w, out)
 }
@@ -148,14 +154,17 @@ func kindDocument(s *schema.Block) KindDocument {
 	d := KindDocument{Description: s.Doc, Attributes: map[string]AttributeDocument{}, Blocks: map[string]BlockDocument{}}
 	for name, a := range s.Attributes {
 		j := AttributeDocument{
-			Type: typeText(a), Description: a.Doc, Required: a.Required, Optional: a.Optional,
+			Type: a.Type, Description: a.Doc, Required: a.Required, Optional: a.Optional,
 			Computed: a.Computed, Sensitive: a.Sensitive, Replaces: a.Replace, Unsupported: a.Later,
 		}
 		if a.Default != cty.NilVal && !a.Sensitive {
 			j.Default = redacted(a.Default)
 		}
 		if a.Ref != nil {
-			j.References = a.Ref.Kinds
+			j.References, j.Type = a.Ref.Kinds, cty.DynamicPseudoType
+			if a.Ref.OrString {
+				j.Type = cty.String
+			}
 		}
 		d.Attributes[name] = j
 	}

@@ -25,6 +25,7 @@ import (
 //	change_summary   changes, operation (plan, apply, destroy)
 //	apply_start, apply_progress, apply_retry, apply_complete, apply_errored   hook
 //	outputs          outputs
+//	test_abstract, test_file, test_run, test_summary   of test -json: what it finds, and how each ends
 //
 // It implements planner.Progress. Safe for concurrent use.
 type Stream struct {
@@ -145,6 +146,11 @@ func (s *Stream) Outputs(outputs map[string]Output) error {
 	}
 	s.write("info", "outputs", "outputs", map[string]any{"outputs": docs})
 	return nil
+}
+
+// Test writes a record of a test: test_abstract, test_file, test_run or test_summary.
+func (s *Stream) Test(kind, message string, content any) {
+	s.write("info", kind, message, map[string]any{kind: content})
 }
 
 type hook struct {

@@ -42,6 +42,9 @@ func (v View) Bold(text string) string { return v.paint("bold", text) }
 // Success emphasises good news.
 func (v View) Success(text string) string { return v.paint("green", text) }
 
+// Failure emphasises bad news.
+func (v View) Failure(text string) string { return v.paint("red", text) }
+
 // wrap breaks text into lines of at most width columns at spaces. Lines that
 // begin with a space are code or lists and stay as they are.
 func wrap(text string, width int) string {
