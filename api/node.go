@@ -70,6 +70,8 @@ type NodeConfig struct {
 	Name    string `json:"name"`
 	Role    string `json:"role"`
 	Address string `json:"address"` // advertised to other nodes
+	// Context is the context whose cluster it is, for messages; "" where none is declared.
+	Context string `json:"context,omitempty"`
 	// Managers are "host:port" of the managers' node API.
 	Managers []string `json:"managers"`
 	// Containerd is the socket; default ContainerdSock. Supervise makes the

@@ -203,7 +203,7 @@ func (x *executor) call(op Operation, k *kindInfo, c *Change, req providers.Appl
 		ctx, cancel = context.WithTimeoutCause(ctx, c.Timeout, fmt.Errorf("it took longer than the %s of its timeouts block", c.Timeout))
 		defer cancel()
 	}
-	req.Address, req.HashKey, req.BaseDir = c.Address, x.hashKey, x.BaseDir
+	req.Address, req.HashKey, req.BaseDir, req.Context = c.Address, x.hashKey, x.BaseDir, x.plan.Context
 	req.Env = x.env(k, c, req)
 	req.Progress = func(clause string) { x.Progress.Update(op, clause) }
 	var err error

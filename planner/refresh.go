@@ -227,6 +227,25 @@ func (t *target) read(ctx context.Context, f *Fleet) {
 	}
 }
 
+// foreign is the refusal of a host that another cluster has, maybe of another context.
+func (r *refresher) foreign(t *target, theirs api.NodeConfig) *hcl.Diagnostic {
+	cluster, way := "the cluster "+theirs.Cluster, "Destroy the other cluster first, use its state, "
+	if ours := contextOf(r.Config); theirs.Context != "" && theirs.Context != ours {
+		cluster = fmt.Sprintf("the context %q (cluster %s)", theirs.Context, theirs.Cluster)
+		way = "A host belongs to one context: give each its own, for example by a variable. To move it, destroy it there first, "
+	}
+	return errorf(t.subject, "Node of another cluster", fmt.Sprintf(
+		"%s (%s) is the node %q of %s already, and this state's cluster is %s. %sor run `%s teardown` on the host to give it back.",
+		t.address, where(t.machine.SSH), theirs.Name, cluster, orNone(r.State.ClusterID), way, api.Binary))
+}
+
+func contextOf(c *lang.Config) string {
+	if c == nil || c.Selected == nil {
+		return ""
+	}
+	return c.Selected.Name
+}
+
 // judge turns what was found on one host into diagnostics.
 func (r *refresher) judge(t *target) {
 	if t.world.Err != nil {
@@ -235,9 +254,7 @@ func (r *refresher) judge(t *target) {
 		return
 	}
 	if l := t.world.Local; l != nil && l.Config.Cluster != "" && l.Config.Cluster != r.State.ClusterID {
-		r.diags = append(r.diags, errorf(t.subject, "Node of another cluster", fmt.Sprintf(
-			"%s (%s) is the node %q of the cluster %s already, and this state's cluster is %s. Destroy the other cluster first, use its state, "+
-				"or run `%s teardown` on the host to give it back.", t.address, where(t.machine.SSH), l.Config.Name, l.Config.Cluster, orNone(r.State.ClusterID), api.Binary)))
+		r.diags = append(r.diags, r.foreign(t, l.Config))
 		return
 	}
 	if !t.declared {

@@ -204,3 +204,13 @@ func TestRefreshRefusesAnothersNode(t *testing.T) {
 		t.Errorf("%q", e)
 	}
 }
+
+// A host of another context is not taken over, and the context is named.
+func TestRefreshRefusesAnotherContextsNode(t *testing.T) {
+	l := newLab(t, "m").write("context \"dev\" {}\n" + oneUp)
+	socket := stowaged(t, api.LocalView{Config: api.NodeConfig{Cluster: "theirs", Name: "n1", Context: "prod"}}, api.ClusterView{})
+	_, diags, _ := l.refresh(t, socket)
+	if e := errorsOf(diags); len(e) != 1 || !strings.Contains(e[0], `is the node "n1" of the context "prod" (cluster theirs) already`) {
+		t.Errorf("%q", e)
+	}
+}

@@ -110,6 +110,8 @@ type ApplyRequest struct {
 	Env     Env
 	// Placement maps each slot of a pod to the node that the plan chose.
 	Placement []string
+	// Context is the selected one; "" where none is declared.
+	Context string
 	// Progress reports one short clause of what is going on, e.g. "waiting for 2 of 3 replicas".
 	Progress func(string)
 }

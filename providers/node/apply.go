@@ -104,7 +104,7 @@ func (n *joining) settle() (managers []string, err error) {
 func (n *joining) start(ctx context.Context, facts api.NodeFacts, managers []string, identity *api.JoinRequest) error {
 	config := api.NodeConfig{
 		Cluster: n.req.Env.ClusterID(), Name: n.name, Role: n.spec.Role, Address: n.spec.Address,
-		Managers: managers, Supervise: facts.Init != "systemd",
+		Context: n.req.Context, Managers: managers, Supervise: facts.Init != "systemd",
 	}
 	var signed *api.JoinResponse
 	if n.spec.Role != api.RoleManager {
