@@ -64,7 +64,7 @@ func (a *adapter) AutocompleteArgs() complete.Predictor {
 	case len(a.command.Words) > 0:
 		return complete.PredictSet(a.command.Words...)
 	case a.command.Complete != nil:
-		return complete.PredictFunc(func(complete.Args) []string { return a.command.Complete() })
+		return words(a.command.Complete)
 	case a.command.CompleteArgs != "":
 		return complete.PredictFiles(a.command.CompleteArgs)
 	}
@@ -85,7 +85,7 @@ func (a *adapter) AutocompleteFlags() complete.Flags {
 		case d.files != "":
 			p = complete.PredictFiles(d.files)
 		case d.words != nil:
-			p = complete.PredictFunc(func(complete.Args) []string { return d.words() })
+			p = words(d.words)
 		}
 		out["-"+d.name] = p
 	}

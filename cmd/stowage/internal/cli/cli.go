@@ -67,7 +67,8 @@ type App struct {
 
 // Main runs the program with the arguments of the process and returns its exit code.
 func (a *App) Main(ctx context.Context, t *Terminal, args []string) int {
-	if os.Getenv("COMP_LINE") != "" {
+	if line := os.Getenv(compLine); line != "" {
+		a.completing(t, line)
 		return a.library(ctx, t, args)
 	}
 	args, err := a.globals(t, args)
@@ -161,6 +162,8 @@ func (a *App) library(ctx context.Context, t *Terminal, args []string) int {
 		Autocomplete:          true,
 		AutocompleteInstall:   "install-autocomplete",
 		AutocompleteUninstall: "uninstall-autocomplete",
+
+		AutocompleteGlobalFlags: a.globalFlags(),
 	}
 	for _, c := range a.Commands {
 		l.Commands[c.Name] = func() (mcli.Command, error) { return &adapter{ctx, t, c, a.Contexts}, nil }

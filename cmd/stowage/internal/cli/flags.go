@@ -83,6 +83,16 @@ func (f *Flags) Func(name, placeholder, glob, doc string, set func(string) error
 	f.set.Func(name, doc, set)
 }
 
+// Complete completes the value of a declared flag with what words returns when a
+// shell asks.
+func (f *Flags) Complete(name string, words func() []string) {
+	for _, d := range f.list {
+		if d.name == name {
+			d.words = words
+		}
+	}
+}
+
 // common declares the flags that every command takes.
 func (f *Flags) common(t *Terminal) {
 	f.list = append(f.list, &described{name: "no-color", isBool: true, hidden: true})

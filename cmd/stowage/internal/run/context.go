@@ -243,12 +243,6 @@ func (r *Run) StateOf(ctx context.Context, cfg *lang.Config, c *lang.Context) (l
 	return store.Location(), serial, nil
 }
 
-// ContextNames are the contexts declared in the working directory, for completion.
-func ContextNames() []string {
-	cfg, _ := lang.Load(".", lang.Options{})
-	return Names(cfg)
-}
-
 // Names are the names of the declared contexts, sorted.
 func Names(cfg *lang.Config) []string {
 	var names []string

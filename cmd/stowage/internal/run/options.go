@@ -42,6 +42,9 @@ func Bind(f *cli.Flags) *Options {
 	}
 	f.Func("target", "ADDRESS", "", "Only this instance, block or module and what it depends on (a destroy: what depends on it); may be given several times", address(&o.Plan.Targets))
 	f.Func("exclude", "ADDRESS", "", "All but this instance, block or module and what depends on it (a destroy: what it depends on); may be given several times", address(&o.Plan.Excludes))
+	f.Complete("var", VariableNames)
+	f.Complete("target", AddressNames)
+	f.Complete("exclude", AddressNames)
 	f.IntVar(&o.Parallelism, "parallelism", DefaultParallelism, "How many operations run at once; default 10")
 	return o
 }
@@ -66,6 +69,7 @@ func (o *Options) BindMaking(f *cli.Flags) {
 		o.Plan.Replace = append(o.Plan.Replace, s)
 		return nil
 	})
+	f.Complete("replace", AddressNames)
 	f.BoolVar(&o.Plan.RefreshOnly, "refresh-only", false, "Only record in the state what changed outside of Stowage; nothing is touched")
 }
 

@@ -30,7 +30,7 @@ Sensitive outputs are named, not shown; in the list as JSON their value is null.
 Whoever asks a program's question gets the answer: -raw NAME and -json NAME print
 the value, too, if it is sensitive.`,
 		Example: "$ stowage output\n$ curl \"$(stowage output -raw url)\"",
-		MaxArgs: 1,
+		MaxArgs: 1, Complete: run.OutputNames,
 		Bind: func(f *cli.Flags) cli.Run {
 			asJSON := f.Bool("json", false, "Print JSON: the value of NAME, or an object by name")
 			raw := f.Bool("raw", false, "Print the string, number or bool NAME as it is, without quotes or line feed")

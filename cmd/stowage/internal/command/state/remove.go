@@ -25,7 +25,7 @@ A forgotten node's host keeps what was installed on it. What is forgotten but
 still in the configuration is planned again as new; an object in the cluster
 that is neither recorded nor in the configuration is planned for deletion.`,
 		Example: "$ stowage state rm -dry-run secret.old\n$ stowage state rm 'secret.token[\"a\"]'",
-		MinArgs: 1, MaxArgs: -1,
+		MinArgs: 1, MaxArgs: -1, Complete: run.AddressNames,
 		Bind: func(f *cli.Flags) cli.Run {
 			var o editing
 			o.bind(f)

@@ -24,7 +24,7 @@ func List() *cli.Command {
 are, or belong to, one of them: "pod" are all pods, "pod.web" all instances of
 that block, "pod.web[0]" just that instance.`,
 		Example: "$ stowage state list\n$ stowage state list node",
-		MaxArgs: -1,
+		MaxArgs: -1, Complete: run.AddressNames,
 		Bind: func(*cli.Flags) cli.Run {
 			return func(ctx context.Context, t *cli.Terminal, args []string) int {
 				return list(ctx, run.New(t), args)
@@ -39,7 +39,7 @@ func Show() *cli.Command {
 		Name: "state show", Synopsis: "Show one recorded resource instance", Usage: "[options] ADDRESS",
 		Doc:     "Shows what the state records of an instance. Sensitive values are named, not shown.",
 		Example: "$ stowage state show 'pod.web[0]'",
-		MinArgs: 1, MaxArgs: 1,
+		MinArgs: 1, MaxArgs: 1, Complete: run.AddressNames,
 		Bind: func(f *cli.Flags) cli.Run {
 			asJSON := f.Bool("json", false, "Print a JSON object; sensitive values are null")
 			return func(ctx context.Context, t *cli.Terminal, args []string) int {
