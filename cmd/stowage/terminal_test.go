@@ -152,6 +152,23 @@ func TestNoColor(t *testing.T) {
 	}
 }
 
+// TestNoInput asks nothing where questions are turned off, by either way of saying so.
+func TestNoInput(t *testing.T) {
+	for name, how := range map[string]struct{ env, args []string }{
+		"variable": {[]string{"STOWAGE_INPUT=0"}, []string{"apply"}},
+		"flag":     {nil, []string{"apply", "-input=false"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := project(t, oneSecret)
+			s := onTerminal(t, dir, how.env, how.args...)
+			s.ends(1)
+			if text := s.text(); !strings.Contains(text, "Nobody to approve") || strings.Contains(text, "Enter a value") || applied(t, dir) {
+				t.Error(text)
+			}
+		})
+	}
+}
+
 // TestInterruptedPlan ends a plan that waits for something, changes nothing and gives the cursor back.
 func TestInterruptedPlan(t *testing.T) {
 	dir := project(t, `secret "slow" {

@@ -17,6 +17,8 @@ type Terminal struct {
 	Getenv   func(string) string
 	// Input allows questions; false by -input=false or STOWAGE_INPUT=0.
 	Input bool
+	// Automation: nobody reads advice on what to type next (STOWAGE_IN_AUTOMATION).
+	Automation bool
 	// Context is the name that -context gives; "" without it.
 	Context string
 
@@ -29,10 +31,11 @@ type Terminal struct {
 func Process() *Terminal {
 	t := &Terminal{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, Input: true,
-		inTTY:   term.IsTerminal(int(os.Stdin.Fd())),
-		outTTY:  term.IsTerminal(int(os.Stdout.Fd())),
-		errTTY:  term.IsTerminal(int(os.Stderr.Fd())),
-		noColor: os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb",
+		Automation: os.Getenv("STOWAGE_IN_AUTOMATION") != "",
+		inTTY:      term.IsTerminal(int(os.Stdin.Fd())),
+		outTTY:     term.IsTerminal(int(os.Stdout.Fd())),
+		errTTY:     term.IsTerminal(int(os.Stderr.Fd())),
+		noColor:    os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb",
 	}
 	switch os.Getenv("STOWAGE_INPUT") {
 	case "0", "false":

@@ -28,7 +28,7 @@ func (s *Session) Save(p *planner.Plan, path string) int {
 	if s.stream != nil {
 		return cli.OK
 	}
-	if err := s.r.Out().Saved(s.r.T.Out, path, p.Empty()); err != nil {
+	if err := s.r.Out().Saved(s.r.T.Out, path, p.Empty() || s.r.T.Automation); err != nil {
 		return s.r.Fail("Cannot write the result", err)
 	}
 	return cli.OK

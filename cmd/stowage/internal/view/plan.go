@@ -250,9 +250,9 @@ func (v View) transfers(p *planner.Plan) string {
 	return "\n" + v.Bold("Transfers") + ": " + bytesIn(sum) + "\n" + table("  ", rows)
 }
 
-// Saved tells where a plan went and, unless it is empty, what to do with it.
-func (v View) Saved(w io.Writer, path string, empty bool) error {
-	if empty {
+// Saved tells where a plan went and, unless that is all, what to do with it.
+func (v View) Saved(w io.Writer, path string, all bool) error {
+	if all {
 		_, err := fmt.Fprintf(w, "\nSaved the plan to: %s\n", path)
 		return err
 	}
