@@ -224,6 +224,9 @@ func NewEvaluator(c *Config, in Inputs) (*Evaluator, hcl.Diagnostics) {
 	var diags hcl.Diagnostics
 	for _, v := range c.Root.variables {
 		value, more := v.value(in.Variables)
+		if _, given := in.Variables[v.Name]; !given && more.HasErrors() && c.Selected != nil {
+			more[0].Detail += fmt.Sprintf(" Or give it to this context: context %q { variables = { %s = VALUE } }.", c.Selected.Name, v.Name)
+		}
 		diags = append(diags, more...)
 		e.root.variables[v.index].value = v.marked(value)
 	}

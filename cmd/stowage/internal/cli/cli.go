@@ -137,11 +137,13 @@ func (a *App) command(name string) *Command {
 func (a *App) below(t *Terminal, name string, rest []string) int {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Usage: %s %s COMMAND [options] [arguments]\n\nCommands:\n", Name, name)
+	var below []*Command
 	for _, c := range a.Commands {
 		if strings.HasPrefix(c.Name, name+" ") {
-			fmt.Fprintf(&b, "  %-12s  %s\n", c.Name, c.Synopsis)
+			below = append(below, c)
 		}
 	}
+	listed(&b, below, a.widest())
 	fmt.Fprintf(&b, "\n\"%s %s COMMAND -h\" explains a command.\n", Name, name)
 	if len(rest) > 0 && slices.Contains([]string{"-h", "-help", "--help"}, rest[0]) {
 		fmt.Fprint(t.Out, b.String())
@@ -188,9 +190,7 @@ func (a *App) help() string {
 		{"Other commands", nil},
 	} {
 		fmt.Fprintf(&b, "\n%s:\n", g.title)
-		for _, c := range a.group(g.names) {
-			fmt.Fprintf(&b, "  %-12s  %s\n", c.Name, c.Synopsis)
-		}
+		listed(&b, a.group(g.names), a.widest())
 	}
 	b.WriteString(`
 Global options (before the command):
@@ -204,6 +204,22 @@ Global options (before the command):
 `)
 	fmt.Fprintf(&b, "\nExample:\n  $ %s plan -out=plan.stowage\n  $ %s apply plan.stowage\n\n\"%s COMMAND -h\" or \"%s help COMMAND\" explains a command.\n", Name, Name, Name, Name)
 	return b.String()
+}
+
+// listed writes a line for each command.
+func listed(b *strings.Builder, commands []*Command, width int) {
+	for _, c := range commands {
+		fmt.Fprintf(b, "  %-*s  %s\n", width, c.Name, c.Synopsis)
+	}
+}
+
+// widest is the length of the longest name.
+func (a *App) widest() int {
+	n := 0
+	for _, c := range a.Commands {
+		n = max(n, len(c.Name))
+	}
+	return n
 }
 
 // group are the named commands, or those of no other group.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -130,12 +131,16 @@ func show(ctx context.Context, r *run.Run, name string, asJSON bool) int {
 	if asJSON {
 		return print(r, l)
 	}
-	rows := [][]string{{"name", c.Title()}, {"description", l.Description}, {"selected", "no"}, {"state", l.State}, {"serial", "not applied yet"}}
+	selected, serial := "no", "not applied yet"
 	if l.Selected {
-		rows[2][1] = "yes, by " + how(choice)
+		selected = "yes, by " + how(choice)
 	}
 	if l.Serial > 0 {
-		rows[4][1] = fmt.Sprint(l.Serial)
+		serial = fmt.Sprint(l.Serial)
+	}
+	rows := [][]string{{"name", c.Title()}, {"description", l.Description}, {"selected", selected}, {"state", l.State}, {"serial", serial}}
+	if l.Description == "" {
+		rows = slices.Delete(rows, 1, 2)
 	}
 	for _, v := range l.Variables {
 		rows = append(rows, []string{"variable", v})
