@@ -154,6 +154,22 @@ func (w wrong) Apply(_ context.Context, req providers.ApplyRequest) providers.Ap
 	return w.apply(req)
 }
 
+// A kind is told the context of the plan: a node keeps its name.
+func TestApplyTellsTheContext(t *testing.T) {
+	l := newLab(t).write("config \"c\" {\n text = \"x\"\n}")
+	l.before = func(in *planner.Input) { in.Context = "prod" }
+	got := ""
+	l.during = func(in *planner.ApplyInput) {
+		in.Kinds["config"] = wrong{configKind{l.world}, func(req providers.ApplyRequest) providers.ApplyResponse {
+			got = req.Context
+			return configKind{l.world}.Apply(t.Context(), req)
+		}}
+	}
+	if _, diags := l.tryApply(t.Context()); diags.HasErrors() || got != "prod" {
+		t.Errorf("%q, %v", got, diags)
+	}
+}
+
 // A kind's mistakes become diagnostics, not crashes and not a corrupt state.
 func TestMistakesOfAKind(t *testing.T) {
 	for name, tc := range map[string]struct {

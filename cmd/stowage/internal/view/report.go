@@ -13,7 +13,7 @@ import (
 // What is hidden, sensitive or unknown has been decided; nothing in it is secret.
 // Everything in it may still be written by others: a format escapes it.
 type Report struct {
-	Context     string // "" when there is only one
+	Context     string // prod (protected); "" where none is declared
 	Stowage     string // the version that made the plan
 	Made        string // when, UTC
 	Empty       bool   // there is nothing to do
@@ -106,8 +106,8 @@ func (v View) Report(p *planner.Plan) *Report {
 		Empty: p.Empty(), Destroy: p.Destroy, Headline: v.headline(p),
 		Interrupted: strings.TrimSpace(strings.Replace(v.interrupted(p.Interrupted), "Note: the", "The", 1)),
 	}
-	if p.Context != "default" {
-		r.Context = printable(p.Context)
+	if r.Context = printable(p.Context); p.Protected {
+		r.Context += " (protected)"
 	}
 	r.Summary.Add, r.Summary.Change, r.Summary.Destroy = p.Count()
 	if p.Partial() {

@@ -30,6 +30,17 @@ func TestReportOfARecordingPlan(t *testing.T) {
 }
 
 // TestLines: the lines of a diff have all the text of the plan, and its symbols apart.
+// TestReportNamesTheContext: where contexts are declared, whatever their names.
+func TestReportNamesTheContext(t *testing.T) {
+	for want, p := range map[string]*planner.Plan{
+		"": {}, "default": {Context: "default"}, "prod (protected)": {Context: "prod", Protected: true},
+	} {
+		if got := (View{}).Report(p).Context; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestLines(t *testing.T) {
 	squeeze := func(s string) string { return strings.Join(strings.Fields(s), " ") }
 	for _, s := range stories(t) {
