@@ -2,12 +2,10 @@
 package command
 
 import (
-	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/console"
-	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/test"
-
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/apply"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/completion"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/console"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/contexts"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/destroy"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/format"
@@ -18,6 +16,7 @@ import (
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/plan"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/show"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/state"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/test"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/validate"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/version"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/run"
@@ -31,6 +30,7 @@ func App() *cli.App {
 		Commands: []*cli.Command{
 			apply.Command(),
 			completion.Command(),
+			console.Command(),
 			contexts.Current(),
 			contexts.List(),
 			contexts.Set(),
@@ -42,14 +42,13 @@ func App() *cli.App {
 			functions.Command(),
 			graph.Command(),
 			kinds.Command(),
-			console.Command(),
-			test.Command(),
 			output.Command(),
 			plan.Command(),
 			show.Command(),
 			state.List(),
 			state.Remove(),
 			state.Show(),
+			test.Command(),
 			validate.Command(),
 			version.Command(),
 		},

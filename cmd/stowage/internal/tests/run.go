@@ -2,6 +2,7 @@ package tests
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -22,6 +23,10 @@ func (f *file) run(soft, hard context.Context, r *testfile.Run) Result {
 	p, diags := f.place(r.Module)
 	if diags.HasErrors() {
 		return f.judge(res, p, diags)
+	}
+	if c := p.config.Selected; r.Apply && c != nil && c.Protected {
+		return f.judge(res, p, append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Protected context", Subject: r.Range.Ptr(),
+			Detail: fmt.Sprintf("The context %s is protected, and this run would apply to its hosts. Choose another one with -context, or write command = plan.", c.Name)}))
 	}
 	inputs, more := f.inputs(p, r)
 	if diags = append(diags, more...); diags.HasErrors() {
