@@ -161,6 +161,14 @@ func addressStep(s string) (kind, name string, key cty.Value, rest string, ok bo
 	if !found {
 		return
 	}
+	if kind == dataRoot {
+		source, after, found := strings.Cut(rest, ".")
+		if !found || !hclsyntax.ValidIdentifier(source) {
+			return
+		}
+		defer func() { kind = dataPrefix + source }()
+		rest = after
+	}
 	end := strings.IndexAny(rest, ".[")
 	if end < 0 {
 		end = len(rest)

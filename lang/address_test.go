@@ -25,7 +25,7 @@ func drawAddress(t *rapid.T, label string) Address {
 		a.Modules = append(a.Modules, ModuleStep{Name: name.Draw(t, label), Key: drawKey(t, fmt.Sprint(label, " key ", i))})
 	}
 	if len(a.Modules) == 0 || rapid.Bool().Draw(t, label+" resource") {
-		a.Kind, a.Name, a.Key = rapid.SampledFrom([]string{"pod", "config"}).Draw(t, label+" kind"), name.Draw(t, label), drawKey(t, label+" key")
+		a.Kind, a.Name, a.Key = rapid.SampledFrom([]string{"pod", "config", "data.file"}).Draw(t, label+" kind"), name.Draw(t, label), drawKey(t, label+" key")
 	}
 	return a
 }
@@ -66,7 +66,7 @@ func TestAddresses(t *testing.T) {
 // FuzzAddress: no text makes the parser fail otherwise than by saying so, and what
 // it accepts is written as it was read, or in the one way that addresses are written.
 func FuzzAddress(f *testing.F) {
-	for _, s := range []string{"pod.web", "pod.web[0]", `module.a["x]"].pod.web["\"y"]`, "module.a", "module.a[1].module.b", "pod.web[", `pod.web["`, "module.", "pod.web[01]", "a.b.c"} {
+	for _, s := range []string{"pod.web", "pod.web[0]", `module.a["x]"].pod.web["\"y"]`, "module.a", "module.a[1].module.b", "pod.web[", `pod.web["`, "module.", "pod.web[01]", "a.b.c", "data.file.x[0]", "data.file", "data.data.x"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -3,6 +3,7 @@ package lang
 import (
 	"iter"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -75,12 +76,53 @@ func (e *Evaluator) workingDir() string {
 func (e *Evaluator) Blocks() iter.Seq[*Block] {
 	return func(yield func(*Block) bool) {
 		for _, r := range e.config.order {
-			for _, in := range e.instances(r.module) {
-				if !yield(in.blocks[r.slot]) {
+			for _, b := range e.blocksOf(r) {
+				if !yield(b) {
 					return
 				}
 			}
 		}
+	}
+}
+
+// blocksOf are the blocks of r in all instances of its module.
+func (e *Evaluator) blocksOf(r *Resource) []*Block {
+	instances := e.instances(r.module)
+	blocks := make([]*Block, len(instances))
+	for i, in := range instances {
+		blocks[i] = in.blocks[r.slot]
+	}
+	return blocks
+}
+
+// Batches is Blocks, with those that come together where together says so and none
+// of them refers to another; all others come alone.
+func (e *Evaluator) Batches(together func(*Resource) bool) iter.Seq[[]*Block] {
+	return func(yield func([]*Block) bool) {
+		var batch []*Block
+		in := map[*Resource]bool{}
+		flush := func() bool {
+			blocks := batch
+			batch = nil
+			clear(in)
+			return len(blocks) == 0 || yield(blocks)
+		}
+		for _, r := range e.config.order {
+			joins := together(r) && !slices.ContainsFunc(r.refs, func(to *Resource) bool { return in[to] })
+			if !joins && !flush() {
+				return
+			}
+			if together(r) {
+				batch, in[r] = append(batch, e.blocksOf(r)...), true
+				continue
+			}
+			for _, b := range e.blocksOf(r) {
+				if !yield([]*Block{b}) {
+					return
+				}
+			}
+		}
+		flush()
 	}
 }
 

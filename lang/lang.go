@@ -46,7 +46,8 @@ func IsSensitive(v cty.Value) bool {
 
 // Options of Load.
 type Options struct {
-	// Schemas of the kinds of resource blocks, by block type.
+	// Schemas of the kinds of resource blocks, by block type; those of data blocks are
+	// named data.TYPE.
 	Schemas map[string]*schema.Block
 	// Backends are the schemas of the backend block, by its type. Attributes only; a
 	// sensitive one is refused with its Later as what to do instead.
@@ -138,10 +139,10 @@ type Local struct {
 	local
 }
 
-// Resource is a resource block of a module. In each instance of the module it is a
-// Block of its own.
+// Resource is a resource block or a data block of a module. In each instance of
+// the module it is a Block of its own.
 type Resource struct {
-	Kind      string
+	Kind      string // pod; data.file of a data block
 	Name      string
 	Schema    *schema.Block
 	Range     hcl.Range // of the block's header
@@ -156,6 +157,9 @@ func (r *Resource) Address() string { return within(r.module.Path, r.address) }
 
 // Module is the module that the block is written in.
 func (r *Resource) Module() *Module { return r.module }
+
+// Refers lists the blocks that this one refers to, itself or through local values.
+func (r *Resource) Refers() []*Resource { return r.refs }
 
 // Output is an output block.
 type Output struct {
@@ -190,4 +194,5 @@ type Lifecycle struct {
 // Timeouts is a resource's timeouts block; zero where it says nothing.
 type Timeouts struct {
 	Create, Update, Delete time.Duration
+	Read                   time.Duration // of a data block
 }

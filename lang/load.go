@@ -263,16 +263,20 @@ func (l *loader) declareBlock(b *hclsyntax.Block) {
 		l.declareCall(b)
 	case "context":
 		l.declareContext(b)
+	case "data":
+		l.declareData(b)
 	default:
 		if s := l.opts.Schemas[b.Type]; s != nil {
-			l.declareResource(b, s)
+			if l.labels(b, "name") {
+				l.declareResource(b, b.Type, b.Labels[0], s)
+			}
 			return
 		}
 		if why, later := l.opts.Later[b.Type]; later {
 			l.errorf("Not supported yet", b.DefRange(), "This version of Stowage does not support %s blocks.%s", b.Type, sentence(why))
 			return
 		}
-		kinds := append(keysOf(l.opts.Schemas), "stowage", "context", "variable", "locals", "output", "module")
+		kinds := append(l.kinds(), "stowage", "context", "variable", "locals", "output", "module", "data")
 		hint := didYouMean(b.Type, append(kinds, keysOf(l.opts.Later)...))
 		if b.Type == "resource" && len(b.Labels) == 2 {
 			hint = fmt.Sprintf(" A resource block begins with its kind: %s %q { … }.", b.Labels[0], b.Labels[1])
@@ -285,13 +289,17 @@ func (l *loader) declareBlock(b *hclsyntax.Block) {
 func (l *loader) labels(b *hclsyntax.Block, want ...string) bool {
 	switch {
 	case len(b.Labels) < len(want):
-		l.errorf("Missing name", b.DefRange(), "A %s block needs a %s: %s %q { … }.", b.Type, want[len(b.Labels)], b.Type, want[len(b.Labels)])
+		l.errorf("Missing name", b.DefRange(), "A %s block needs a %s: %s { … }.", b.Type, want[len(b.Labels)], l.labelsMissing(b, want))
 		return false
 	case len(b.Labels) > len(want) && len(want) == 0:
 		l.errorf("Too many names", b.LabelRanges[0], "A %s block has no name: %s { … }.", b.Type, b.Type)
 		return false
 	case len(b.Labels) > len(want):
-		l.errorf("Too many names", b.LabelRanges[len(want)], "A %s block has one name: %s %q { … }.", b.Type, b.Type, b.Labels[0])
+		has := fmt.Sprintf("one name: %s %q", b.Type, b.Labels[0])
+		if len(want) == 2 {
+			has = fmt.Sprintf("a %s and a %s: %s %q %q", want[0], want[1], b.Type, b.Labels[0], b.Labels[1])
+		}
+		l.errorf("Too many names", b.LabelRanges[len(want)], "A %s block has %s { … }.", b.Type, has)
 		return false
 	}
 	for i, label := range b.Labels {

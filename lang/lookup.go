@@ -11,14 +11,14 @@ import (
 )
 
 // findResource returns the block that kind.name refers to, or reports why there is none.
-func (l *loader) findResource(t hcl.Traversal, rng hcl.Range, kind string) *Resource {
-	if l.opts.Schemas[kind] == nil {
-		l.unknownRoot(t, rng, kind)
+func (l *loader) findResource(t hcl.Traversal, rng hcl.Range) *Resource {
+	kind, ok := l.kindOf(t, rng)
+	if !ok {
 		return nil
 	}
-	name, ok := step(t, 1)
+	name, ok := step(t, namedBy(t)-1)
 	if !ok {
-		l.errorf("Incomplete reference", rng, "%s needs the name of a %s block: %s.NAME.", kind, kind, kind)
+		l.errorf("Incomplete reference", rng, "%s needs the name of a %s block: %s.NAME.", kind, words(kind), kind)
 		return nil
 	}
 	res := l.module.resources[kind+"."+name]
@@ -39,7 +39,7 @@ func (l *loader) findResource(t hcl.Traversal, rng hcl.Range, kind string) *Reso
 		hint = " Did you mean " + listWords(others, "or") + "?"
 	}
 	if hint == "" {
-		hint = fmt.Sprintf(" Declare it: %s %q { … }.", kind, name)
+		hint = fmt.Sprintf(" Declare it: %s { … }.", header(kind, quote(name)))
 	}
 	l.errorf("No such block", rng, "No block %s.%s is declared.%s", kind, name, hint)
 	return nil
@@ -55,7 +55,7 @@ func (l *loader) unknownRoot(t hcl.Traversal, rng hcl.Range, root string) {
 	case "self":
 		l.errorf("Unknown name", rng, "There is no self: refer to a local value from both places instead.")
 		return
-	case "data", "terraform", "provider":
+	case "terraform", "provider":
 		l.errorf("Not supported yet", rng, "This version of Stowage does not support %s.", root)
 		return
 	}
@@ -73,13 +73,13 @@ func (l *loader) unknownRoot(t hcl.Traversal, rng hcl.Range, root string) {
 			return
 		}
 	}
-	roots := append(keysOf(l.opts.Schemas), "var", "local", "module", "each", "count", "context", "path")
+	roots := append(l.kinds(), "data", "var", "local", "module", "each", "count", "context", "path")
 	hint := didYouMean(root, append(roots, keysOf(l.opts.Later)...))
 	if hint == "" && len(t) == 1 {
 		hint = fmt.Sprintf(" A text is written in quotes: %q.", root)
 	}
 	if hint == "" {
-		hint = " References begin with var, local, module, each, count, context, path or a kind of block (" + listWords(keysOf(l.opts.Schemas), "or") + ")."
+		hint = " References begin with var, local, module, each, count, context, path or a kind of block (" + listWords(append(l.kinds(), "data"), "or") + ")."
 	}
 	l.errorf("Unknown name", rng, "There is nothing named %q here.%s", root, hint)
 }
@@ -134,7 +134,7 @@ func (x *compiler) checkObject(res *Resource, steps hcl.Traversal, rng hcl.Range
 		if hint == "" {
 			hint = " It has " + listWords(names, "and") + "."
 		}
-		x.errorf("Unknown attribute", rng, "A %s block has no attribute %q.%s", res.Kind, name, hint)
+		x.errorf("Unknown attribute", rng, "A %s block has no attribute %q.%s", words(res.Kind), name, hint)
 		return
 	}
 	_, diags := steps.TraverseRel(cty.UnknownVal(res.ty))

@@ -149,7 +149,7 @@ func (x *compiler) traversal(e *hclsyntax.ScopeTraversalExpr) hclsyntax.Expressi
 	case "path":
 		x.toFixed(r, root, map[string]target{"module": toModulePath, "root": toRootPath, "cwd": toWorkingDir})
 	default:
-		x.toResource(r, root)
+		x.toResource(r)
 	}
 	return r
 }
@@ -242,12 +242,12 @@ func (x *compiler) toFixed(r *ref, root string, names map[string]target) {
 	r.target, r.rest = t, r.Traversal[2:]
 }
 
-func (x *compiler) toResource(r *ref, kind string) {
-	res := x.findResource(r.Traversal, r.SrcRange, kind)
+func (x *compiler) toResource(r *ref) {
+	res := x.findResource(r.Traversal, r.SrcRange)
 	if res == nil {
 		return
 	}
-	r.rest = r.Traversal[2:]
+	r.rest = r.Traversal[namedBy(r.Traversal):]
 	switch {
 	case res.forEach != nil && len(r.rest) > 0:
 		switch s := r.rest[0].(type) {
@@ -326,12 +326,17 @@ func (x *compiler) refer(res *Resource) {
 
 // instanceIndex returns what stands for e if it picks an instance of a block, or nil.
 func (x *compiler) instanceIndex(e *hclsyntax.IndexExpr, s *hclsyntax.ScopeTraversalExpr) hclsyntax.Expression {
-	root := s.Traversal.RootName()
-	if len(s.Traversal) != 2 || slices.Contains(x.locals, root) || slices.Contains(x.iterators, root) || x.only != nil {
+	root, named := s.Traversal.RootName(), namedBy(s.Traversal)
+	if len(s.Traversal) != named || slices.Contains(x.locals, root) || slices.Contains(x.iterators, root) || x.only != nil {
 		return nil
 	}
-	name, _ := step(s.Traversal, 1)
-	res := x.module.resources[root+"."+name]
+	kind := root
+	if root == dataRoot {
+		ty, _ := step(s.Traversal, 1)
+		kind = dataPrefix + ty
+	}
+	name, _ := step(s.Traversal, named-1)
+	res := x.module.resources[kind+"."+name]
 	if res == nil || !res.keyed() {
 		return nil
 	}

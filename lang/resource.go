@@ -1,7 +1,6 @@
 package lang
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -64,17 +63,14 @@ func (r *Resource) repetition() string {
 	return "for_each"
 }
 
-func (l *loader) declareResource(b *hclsyntax.Block, s *schema.Block) {
-	if !l.labels(b, "name") {
-		return
-	}
-	r := &Resource{Kind: b.Type, Name: b.Labels[0], Schema: s, Range: b.DefRange()}
+func (l *loader) declareResource(b *hclsyntax.Block, kind, name string, s *schema.Block) {
+	r := &Resource{Kind: kind, Name: name, Schema: s, Range: b.DefRange()}
 	r.module = l.module
 	r.address = r.Kind + "." + r.Name
 	r.block = b
 	r.ty = l.shape(s, "").ty
 	if first := l.module.resources[r.address]; first != nil {
-		l.duplicate(fmt.Sprintf("block %s %q", r.Kind, r.Name), b.DefRange(), first.Range)
+		l.duplicate("block "+header(r.Kind, quote(r.Name)), b.DefRange(), first.Range)
 		return
 	}
 	if b.Body.Attributes["count"] != nil {
@@ -144,18 +140,19 @@ func (l *loader) dependsOn(a *hclsyntax.Attribute, owner *Resource) []dependency
 			}
 			address, keyed = d.call.address(), d.call.keyed()
 		} else {
-			if d.resource = l.findResource(t, e.Range(), t.RootName()); d.resource == nil {
+			if d.resource = l.findResource(t, e.Range()); d.resource == nil {
 				continue
 			}
 			address, keyed = d.resource.address, d.resource.keyed()
 		}
-		if len(t) == 3 && keyed {
-			if index, ok := t[2].(hcl.TraverseIndex); ok {
+		t = t[namedBy(t):]
+		if len(t) == 1 && keyed {
+			if index, ok := t[0].(hcl.TraverseIndex); ok {
 				d.key = index.Key
-				t = t[:2]
+				t = nil
 			}
 		}
-		if len(t) > 2 {
+		if len(t) > 0 {
 			l.errorf("Reference to a block expected", e.Range(), "depends_on takes whole blocks or instances: write %s.", address)
 			continue
 		}
@@ -227,8 +224,12 @@ func (l *loader) defineTimeouts(r *Resource, b *hclsyntax.Block) {
 		}
 		*into = d
 	}
-	read("create", &r.timeouts.Create)
-	read("update", &r.timeouts.Update)
-	read("delete", &r.timeouts.Delete)
+	if isData(r.Kind) {
+		read("read", &r.timeouts.Read)
+	} else {
+		read("create", &r.timeouts.Create)
+		read("update", &r.timeouts.Update)
+		read("delete", &r.timeouts.Delete)
+	}
 	m.done()
 }

@@ -49,6 +49,9 @@ type ApplyInput struct {
 	Progress Progress // may be nil
 	BaseDir  string   // default Config.Dir
 	Resolve  func(ref string) (string, error)
+	Outside  providers.Outside // keys of encrypted files; may be nil
+	// Data reads the sources that the plan left to the apply.
+	Data func(ctx context.Context, req DataRequest) (cty.Value, hcl.Diagnostics)
 	// Stowaged finds the agent's binary for a GOARCH; default StowagedBeside.
 	Stowaged func(arch string) (string, error)
 	// Push sends an image; default Fleet.Push.
@@ -142,6 +145,9 @@ func newExecutor(p *Plan, in ApplyInput) (*executor, hcl.Diagnostics) {
 		if x.kinds[c.Kind] == nil {
 			return nil, hcl.Diagnostics{errorf(nil, "Unknown kind in the plan", fmt.Sprintf("%s has the kind %q, which this version of Stowage does not have.", c.Address, c.Kind))}
 		}
+	}
+	for _, d := range p.Data {
+		x.values[d.Address] = d.Value
 	}
 	x.topology()
 	diags := x.evaluator()
@@ -288,6 +294,7 @@ func (x *executor) result() Result {
 		switch {
 		case s.Kind == StepDelete:
 			r.Destroyed++
+		case s.Kind == StepApply && x.plan.Changes[s.Index].Action == Read:
 		case s.Kind == StepApply && x.plan.Changes[s.Index].Action == Update:
 			r.Changed++
 		case s.Kind == StepApply:

@@ -150,7 +150,7 @@ func (x *executor) planned(k *kindInfo, c *Change, prior cty.Value) (cty.Value, 
 		config = ignoreChanges(k.schema, config, prior, c.ignore)
 	}
 	resp, err := plan(k, providers.PlanRequest{
-		Address: c.Address, Prior: prior, Config: config, HashKey: x.hashKey, BaseDir: x.BaseDir, Resolve: x.Resolve,
+		Address: c.Address, Prior: prior, Config: config, HashKey: x.hashKey, BaseDir: x.BaseDir, Resolve: x.Resolve, Outside: x.Outside,
 	})
 	diags = append(diags, x.located(c, resp.Diags)...)
 	if err != nil {

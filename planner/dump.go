@@ -11,8 +11,11 @@ func stepTitle(p *Plan, s Step) string {
 	case StepApply:
 		c := p.Changes[s.Index]
 		verb := "create "
-		if c.Action == Update {
+		switch c.Action {
+		case Update:
 			verb = "update "
+		case Read:
+			verb = "read "
 		}
 		return verb + c.Address
 	case StepDelete:

@@ -152,7 +152,13 @@ func (x *executor) step(i int, s Step) (out outcome) {
 	case StepDelete:
 		out.ok, out.diags, out.fatal = x.remove(op, x.plan.Changes[s.Index])
 	default:
-		out.ok, out.diags, out.fatal = x.make(op, x.plan.Changes[s.Index])
+		c := x.plan.Changes[s.Index]
+		if c.Action == Read {
+			out.diags = x.readData(c)
+			out.ok = !out.diags.HasErrors()
+			break
+		}
+		out.ok, out.diags, out.fatal = x.make(op, c)
 	}
 	return out
 }
@@ -168,8 +174,11 @@ func (x *executor) operation(s Step) Operation {
 	default:
 		c := x.plan.Changes[s.Index]
 		op.Verb, op.Address = Creating, c.Address
-		if c.Action == Update {
+		switch c.Action {
+		case Update:
 			op.Verb = Updating
+		case Read:
+			op.Verb = Reading
 		}
 	}
 	return op

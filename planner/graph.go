@@ -241,6 +241,9 @@ func (g *grapher) cluster() {
 		last = g.delete[g.at[c.Address]]
 	}
 	for i, c := range g.changes {
+		if c.Action == Read {
+			continue // it is of this machine, not of the cluster
+		}
 		if manager >= 0 && c != managerChange && !before[i] {
 			g.edge(manager, g.apply[i], false)
 			if managerChange.Action == Update {

@@ -11,6 +11,7 @@ import (
 	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/lang/schema"
 	"github.com/stowage-iac/stowage/providers"
+	"github.com/stowage-iac/stowage/providers/data"
 	"github.com/stowage-iac/stowage/state"
 )
 
@@ -30,6 +31,10 @@ type Input struct {
 	// Resolve turns a registry reference into NAME@sha256:…; it is asked once per
 	// reference. nil: nothing is asked, and prior resolutions stand.
 	Resolve func(ref string) (string, error)
+	// Data reads a source; see DataReader. nil: nothing is read before the apply.
+	Data func(ctx context.Context, req DataRequest) (cty.Value, hcl.Diagnostics)
+	// Outside has the keys of encrypted files; may be nil.
+	Outside providers.Outside
 	Destroy bool // plan the end of everything
 	Options
 	BaseDir string
@@ -54,6 +59,7 @@ type kindInfo struct {
 	carrier   providers.Carrier // nil unless its instances are hosts
 	carried   providers.Carried // nil unless its instances have replicas
 	imager    providers.Imager  // nil unless its instances hold image content
+	source    *data.Kind        // nil unless its instances are only read
 	computed  []string          // top-level attributes that nobody sets
 	sensitive bool              // the schema has sensitive attributes
 	resident  bool              // its instances live in the cluster
@@ -75,6 +81,9 @@ func newKind(k providers.Kind) *kindInfo {
 	info.carrier, _ = k.(providers.Carrier)
 	info.carried, _ = k.(providers.Carried)
 	info.imager, _ = k.(providers.Imager)
+	if source, ok := k.(data.Kind); ok {
+		info.source = &source
+	}
 	for name, a := range block.Attributes {
 		if a.Computed && !a.Optional && !a.Required {
 			info.computed = append(info.computed, name)

@@ -17,7 +17,7 @@ import (
 // instance plans one instance of the configuration; nil when that fails.
 func (m *maker) instance(k *kindInfo, inst *lang.Instance) *Change {
 	c := &Change{
-		Address: inst.Address, Kind: inst.Kind, Deps: inst.Deps,
+		Address: inst.Address, Kind: inst.Kind, Deps: m.withData(inst.Deps),
 		PreventDestroy: inst.Lifecycle.PreventDestroy, ignore: inst.Lifecycle.IgnoreChanges,
 	}
 	if !m.prior(k, c, m.recorded(inst.Address)) || !m.ours(c, inst) {
@@ -130,7 +130,7 @@ func (m *maker) ours(c *Change, inst *lang.Instance) bool {
 func (m *maker) ask(k *kindInfo, inst *lang.Instance, prior, config cty.Value) (providers.PlanResponse, bool) {
 	resp, err := plan(k, providers.PlanRequest{
 		Address: inst.Address, Prior: prior, Config: config,
-		HashKey: m.in.State.HashKey, BaseDir: m.in.BaseDir, Resolve: m.in.Resolve,
+		HashKey: m.in.State.HashKey, BaseDir: m.in.BaseDir, Resolve: m.in.Resolve, Outside: m.in.Outside,
 	})
 	m.report(&inst.Range, resp.Diags, err, inst.Address)
 	if err != nil || resp.Diags.HasErrors() {
@@ -221,13 +221,18 @@ func (m *maker) move(k *kindInfo, c *Change) {
 	}
 }
 
-// report adds a kind's diagnostics, with the block they are about.
-func (m *maker) report(subject *hcl.Range, diags hcl.Diagnostics, err error, address string) {
-	var r *lang.Resource
+// resourceOf is the block of an address in the configuration, nil when there is none.
+func (m *maker) resourceOf(address string) *lang.Resource {
 	block, _ := splitAddress(address)
 	if b := m.blocks[block]; b != nil {
-		r = b.block.Resource
+		return b.block.Resource
 	}
+	return nil
+}
+
+// report adds a kind's diagnostics, with the block they are about.
+func (m *maker) report(subject *hcl.Range, diags hcl.Diagnostics, err error, address string) {
+	r := m.resourceOf(address)
 	for _, d := range diags {
 		m.diags = append(m.diags, located(d, r, subject))
 	}

@@ -30,6 +30,7 @@ type lab struct {
 	last    *planner.Plan
 	before  func(*planner.Input)
 	during  func(*planner.ApplyInput)
+	data    *planner.DataReader // of the present run
 }
 
 // reporter is what testing.TB and rapid.T have in common.
@@ -40,7 +41,7 @@ type reporter interface {
 }
 
 func newLab(tb reporter, hosts ...string) *lab {
-	l := &lab{tb: tb, world: newWorld(), backend: &statetest.Memory{}}
+	l := &lab{tb: tb, world: newWorld(), backend: &statetest.Memory{}, data: planner.NewDataReader(planner.DataOptions{})}
 	l.keys = state.NewKeyring(state.KeyOptions{Getenv: func(name string) string {
 		if name == "STOWAGE_AGE_KEY" {
 			return identity().String()
@@ -89,7 +90,7 @@ func (l *lab) state() *state.Loaded {
 func (l *lab) input(cfg *lang.Config, loaded *state.Loaded) planner.Input {
 	in := planner.Input{
 		Config: cfg, State: loaded.State, Cut: loaded.Interrupted, Kinds: l.world.kinds(), World: l.world.view(),
-		Destroy: l.destroy, Options: l.options, Version: "test", Now: time.Unix(0, 0),
+		Destroy: l.destroy, Options: l.options, Version: "test", Now: time.Unix(0, 0), Data: l.data.Read,
 	}
 	if l.before != nil {
 		l.before(&in)
@@ -99,6 +100,7 @@ func (l *lab) input(cfg *lang.Config, loaded *state.Loaded) planner.Input {
 
 func (l *lab) tryPlan() (*planner.Plan, hcl.Diagnostics) {
 	l.tb.Helper()
+	l.data = planner.NewDataReader(planner.DataOptions{})
 	return planner.Make(context.Background(), l.input(l.load(), l.state()))
 }
 
@@ -124,6 +126,7 @@ func (l *lab) tryApply(ctx context.Context) (planner.Result, hcl.Diagnostics) {
 		l.tb.Fatal(err)
 	}
 	cfg := l.load()
+	l.data = planner.NewDataReader(planner.DataOptions{})
 	p, diags := planner.Make(ctx, l.input(cfg, loaded))
 	if diags.HasErrors() {
 		l.tb.Fatalf("plan: %s", text(diags))
@@ -133,7 +136,7 @@ func (l *lab) tryApply(ctx context.Context) (planner.Result, hcl.Diagnostics) {
 		l.tb.Fatal(err)
 	}
 	l.last = p
-	in := planner.ApplyInput{Config: cfg, State: loaded.State, Kinds: l.world.kinds(), Journal: journal}
+	in := planner.ApplyInput{Config: cfg, State: loaded.State, Kinds: l.world.kinds(), Journal: journal, Data: l.data.Read}
 	if l.during != nil {
 		l.during(&in)
 	}

@@ -66,7 +66,12 @@ type maker struct {
 	bound    map[string]map[int]string      // pod → slot → node, now
 	others   map[string][]scheduler.Running // of other states, by node
 	staying  map[string][]scheduler.Running // of pods that the plan is not about, by node
-	failed   bool                           // something was not planned: what seems to be gone may not be
+	// Of data blocks, see data.go: what each instance depends on, all of that, and
+	// which blocks and modules that they depend on are about to change.
+	through   map[string][]string
+	needed    map[string]bool
+	pendingOf map[string]bool
+	failed    bool // something was not planned: what seems to be gone may not be
 	// Of a partial plan:
 	held       []held
 	failedDeps map[string][]string // dependencies of what could not be planned, by address
@@ -85,6 +90,7 @@ func newMaker(in Input, kinds map[string]*kindInfo, moving map[string]bool) *mak
 	m := &maker{
 		in: in, kinds: kinds, dec: newDecoder(), moving: moving,
 		blocks: map[string]*blockPlan{}, ranges: map[string]*hcl.Range{}, underway: map[string]bool{},
+		through: map[string][]string{}, needed: map[string]bool{}, pendingOf: map[string]bool{},
 		changes: make(map[string]*Change, len(in.State.Instances)), failedDeps: map[string][]string{}, changed: map[string]bool{},
 		staying: map[string][]scheduler.Running{},
 		plan: &Plan{
@@ -103,7 +109,7 @@ func newMaker(in Input, kinds map[string]*kindInfo, moving map[string]bool) *mak
 
 func (m *maker) make(ctx context.Context) {
 	if m.in.RefreshOnly {
-		m.refreshOnly()
+		m.refreshOnly(ctx)
 		return
 	}
 	if !m.in.Destroy && !m.evaluate(ctx) {
@@ -149,13 +155,17 @@ func (m *maker) evaluate(ctx context.Context) bool {
 		return false
 	}
 	m.ev, m.plan.ev = ev, ev
-	for b := range ev.Blocks() {
+	for batch := range ev.Batches(m.isSource) {
 		if err := ctx.Err(); err != nil {
 			m.failed = true
 			m.diags = append(m.diags, errorf(nil, "Planning was cancelled", "It was ended before the plan was complete. Nothing was changed."))
 			return false
 		}
-		m.block(b)
+		if m.isSource(batch[0].Resource) {
+			m.sources(ctx, batch)
+			continue
+		}
+		m.block(batch[0])
 	}
 	diags = ev.Finish()
 	m.diags = append(m.diags, diags...)
@@ -188,7 +198,7 @@ func (m *maker) block(in *lang.Block) {
 		if c == nil {
 			b.failed, m.failed = true, true
 			address := lang.InstanceAddress(in.Address(), key)
-			m.changes[address], m.failedDeps[address] = nil, inst.Deps
+			m.changes[address], m.failedDeps[address] = nil, m.withData(inst.Deps)
 			m.ev.Set(address, cty.UnknownVal(k.codec.ty))
 			continue
 		}
@@ -265,6 +275,9 @@ func number(s string) (int, bool) {
 // referred reports whether anything else depends on an address or its block.
 func (m *maker) referred(address string) bool {
 	names := lang.Covers(address)
+	if slices.ContainsFunc(names, func(name string) bool { return m.needed[name] }) {
+		return true
+	}
 	for _, c := range m.plan.Changes {
 		for _, d := range c.Deps {
 			if slices.Contains(names, d) {

@@ -26,6 +26,7 @@ const (
 	Update  Action = "update"  // in place
 	Replace Action = "replace" // delete, then create
 	Delete  Action = "delete"
+	Read    Action = "read" // of a data block that cannot be read before the apply
 )
 
 // Plan is what apply will do. Changes are sorted by address.
@@ -37,9 +38,12 @@ type Plan struct {
 	Created        time.Time
 	Destroy        bool // plan -destroy
 	Options
-	Lineage   string
-	Serial    uint64 // of the state that it was made from
-	Changes   []*Change
+	Lineage string
+	Serial  uint64 // of the state that it was made from
+	Changes []*Change
+	// Data is what was read while the plan was made, each after what it depends on;
+	// apply uses it as it is.
+	Data      []Data
 	Transfers []Transfer
 	Pods      []PodPlacement
 	Nodes     []NodeUse
@@ -229,4 +233,5 @@ const (
 	Replacing  Verb = "replace"
 	Destroying Verb = "delete"
 	Pushing    Verb = "push"
+	Reading    Verb = "read"
 )

@@ -19,6 +19,7 @@ type planJSON struct {
 	Destroy        bool      `json:"destroy,omitempty"`
 	Options
 	Changes     []changeJSON   `json:"resource_changes"`
+	Data        []dataJSON     `json:"data,omitempty"`
 	Transfers   []transferJSON `json:"transfers,omitempty"`
 	Pods        []PodPlacement `json:"placements,omitempty"`
 	Nodes       []NodeUse      `json:"nodes,omitempty"`
@@ -105,6 +106,14 @@ func (p *Plan) toJSON(kinds map[string]*kindInfo) (j planJSON, sensitive bool, e
 		}
 		j.Changes = append(j.Changes, cj)
 	}
+	for _, d := range p.Data {
+		dj, e := d.toJSON()
+		if e != nil && err == nil {
+			err = e
+		}
+		sensitive = sensitive || len(dj.Sensitive) > 0
+		j.Data = append(j.Data, dj)
+	}
 	for _, t := range p.Transfers {
 		j.Transfers = append(j.Transfers, transferJSON{Transfer: t, Source: t.source})
 	}
@@ -141,7 +150,7 @@ func (j *planJSON) toPlan(kinds map[string]*kindInfo) (*Plan, error) {
 		Pods: j.Pods, Nodes: j.Nodes, Interrupted: j.Interrupted, hashKey: j.HashKey,
 	}
 	dec := newDecoder()
-	seen := map[string]bool{}
+	seen, read := map[string]bool{}, map[string]bool{}
 	for i := range j.Changes {
 		c, err := j.Changes[i].toChange(kinds, dec)
 		if err != nil {
@@ -152,6 +161,17 @@ func (j *planJSON) toPlan(kinds map[string]*kindInfo) (*Plan, error) {
 		}
 		seen[c.Address] = true
 		p.Changes = append(p.Changes, c)
+	}
+	for i := range j.Data {
+		d, err := j.Data[i].toData(kinds)
+		if err != nil {
+			return nil, err
+		}
+		if seen[d.Address] || read[d.Address] {
+			return nil, fmt.Errorf("%s is in it twice", d.Address)
+		}
+		read[d.Address] = true
+		p.Data = append(p.Data, d)
 	}
 	for _, t := range j.Transfers {
 		t.Transfer.source = t.Source
@@ -229,6 +249,10 @@ func (cj *changeJSON) toChange(kinds map[string]*kindInfo, dec *decoder) (*Chang
 	}
 	switch c.Action {
 	case NoOp, Create, Update, Replace, Delete:
+	case Read:
+		if k.source == nil {
+			return nil, fmt.Errorf("%s has the action %q, and is not a source of data", c.Address, c.Action)
+		}
 	default:
 		return nil, fmt.Errorf("%s has the unknown action %q", c.Address, c.Action)
 	}

@@ -39,7 +39,7 @@ func (k *kindInfo) record(c *Change, v cty.Value) (*state.Instance, error) {
 	}
 	return &state.Instance{
 		Address: c.Address, Kind: c.Kind, Value: e.JSON, Sensitive: e.Sensitive,
-		Deps: c.Deps, Placement: c.Placement, PreventDestroy: c.PreventDestroy,
+		Deps: withoutData(c.Deps), Placement: c.Placement, PreventDestroy: c.PreventDestroy,
 	}, nil
 }
 
@@ -51,6 +51,6 @@ func (k *kindInfo) partial(c *Change, v cty.Value) (*state.Instance, error) {
 	}
 	return &state.Instance{
 		Address: c.Address, Kind: c.Kind, Value: e.JSON, Sensitive: e.Sensitive,
-		Deps: c.Deps, Placement: c.Placement, PreventDestroy: c.PreventDestroy, Incomplete: true,
+		Deps: withoutData(c.Deps), Placement: c.Placement, PreventDestroy: c.PreventDestroy, Incomplete: true,
 	}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stowage-iac/stowage/api"
@@ -30,6 +31,9 @@ type RefreshInput struct {
 	Progress    Progress
 	Parallelism int
 	Destroy     bool // the declared nodes do not matter
+	// Data reads the sources that nodes refer to; see DataReader. nil: none is read.
+	Data    func(ctx context.Context, req DataRequest) (cty.Value, hcl.Diagnostics)
+	BaseDir string // default Config.Dir
 	// Patience is how long a recorded manager may take to answer, default 10 s.
 	Patience time.Duration
 }
@@ -54,7 +58,10 @@ func Refresh(ctx context.Context, in RefreshInput) (*providers.World, hcl.Diagno
 	if r.Progress == nil {
 		r.Progress = silent{}
 	}
-	if !r.machines() {
+	if r.BaseDir == "" && r.Config != nil {
+		r.BaseDir = r.Config.Dir
+	}
+	if !r.machines(ctx) {
 		return nil, r.diags
 	}
 	r.hosts(ctx)
@@ -90,12 +97,12 @@ type target struct {
 
 // machines finds the nodes: those of the configuration as far as they are known,
 // and those of the state.
-func (r *refresher) machines() bool {
+func (r *refresher) machines(ctx context.Context) bool {
 	byName := map[string]*target{}
 	declared, prior := map[string]providers.Machine{}, map[string]providers.Machine{}
 	r.recordedNodes(byName, prior)
 	if r.Config != nil && !r.Destroy {
-		if !r.declaredNodes(byName, declared) {
+		if !r.declaredNodes(ctx, byName, declared) {
 			return false
 		}
 	}
@@ -145,12 +152,13 @@ func (r *refresher) recordedNodes(byName map[string]*target, prior map[string]pr
 	}
 }
 
-func (r *refresher) declaredNodes(byName map[string]*target, declared map[string]providers.Machine) bool {
+func (r *refresher) declaredNodes(ctx context.Context, byName map[string]*target, declared map[string]providers.Machine) bool {
 	ev, diags := lang.NewEvaluator(r.Config, r.Inputs)
 	if diags.HasErrors() {
 		r.diags = append(r.diags, diags...)
 		return false
 	}
+	r.sources(ctx, ev)
 	for b := range ev.Blocks() {
 		k := r.kinds[b.Resource.Kind]
 		if k == nil || k.carrier == nil {

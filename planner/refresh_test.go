@@ -92,6 +92,7 @@ func (l *lab) refresh(t *testing.T, socket string) (*providers.World, hcl.Diagno
 	loaded := l.state()
 	world, diags := planner.Refresh(t.Context(), planner.RefreshInput{
 		Config: cfg, State: loaded.State, Cut: loaded.Interrupted, Kinds: l.world.kinds(), Fleet: fleet, Destroy: l.destroy, Patience: 100 * time.Millisecond,
+		Data: l.data.Read,
 	})
 	return world, diags, dials
 }

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/hashicorp/hcl/v2"
@@ -13,7 +14,7 @@ import (
 // refreshOnly plans to record what changed by itself: each instance that the state
 // has, as it is now. Nothing is to be done to any of them. What the last apply left
 // unfinished stays as it is recorded: only an apply can tell what it is.
-func (m *maker) refreshOnly() {
+func (m *maker) refreshOnly(ctx context.Context) {
 	for _, address := range sortedKeys(m.in.State.Instances) {
 		rec := m.in.State.Instances[address]
 		k := m.kinds[rec.Kind]
@@ -23,7 +24,7 @@ func (m *maker) refreshOnly() {
 		}
 		m.asItIs(k, address, rec)
 	}
-	m.expandAll()
+	m.expandAll(ctx)
 	m.known()
 	m.sortChanges()
 	m.outputs()
@@ -83,15 +84,21 @@ func (m *maker) replicasNow(c *Change, rec *state.Instance) {
 }
 
 // expandAll makes the instances of all blocks known to the evaluator, for outputs;
-// what cannot be expanded stays unknown.
-func (m *maker) expandAll() {
+// what cannot be expanded stays unknown. Data is read as far as it can be now.
+func (m *maker) expandAll(ctx context.Context) {
 	ev, diags := lang.NewEvaluator(m.in.Config, m.in.Inputs)
 	m.diags = append(m.diags, diags...)
 	if diags.HasErrors() {
 		return
 	}
 	m.ev, m.plan.ev = ev, ev
-	for r := range ev.Blocks() {
+	for batch := range ev.Batches(m.isSource) {
+		r := batch[0]
+		if m.isSource(r.Resource) {
+			m.sources(ctx, batch)
+			m.unreadStays(batch)
+			continue
+		}
 		keys, diags := ev.Expand(r)
 		m.blocks[r.Address()] = &blockPlan{block: r, keys: keys, failed: diags.HasErrors()}
 		m.ranges[r.Address()] = r.Resource.Range.Ptr()
@@ -101,5 +108,16 @@ func (m *maker) expandAll() {
 				ev.Set(address, c.After)
 			}
 		}
+	}
+}
+
+// unreadStays leaves unknown what only an apply could read: this plan has no steps.
+func (m *maker) unreadStays(blocks []*lang.Block) {
+	for _, r := range blocks {
+		b := m.blocks[r.Address()]
+		for _, c := range b.instances {
+			delete(m.changes, c.Address)
+		}
+		b.instances = nil
 	}
 }

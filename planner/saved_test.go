@@ -70,7 +70,8 @@ func (l *lab) applySaved(saved []byte) {
 	if err != nil {
 		l.tb.Fatal(err)
 	}
-	_, diags = planner.Apply(ctx, s.Plan, planner.ApplyInput{Config: cfg, Inputs: s.Inputs, State: loaded.State, Kinds: l.world.kinds(), Journal: journal})
+	_, diags = planner.Apply(ctx, s.Plan, planner.ApplyInput{Config: cfg, Inputs: s.Inputs, State: loaded.State, Kinds: l.world.kinds(), Journal: journal,
+		Data: planner.NewDataReader(planner.DataOptions{}).Read})
 	if diags.HasErrors() {
 		l.tb.Fatalf("apply: %s", text(diags))
 	}

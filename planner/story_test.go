@@ -169,6 +169,8 @@ func happen(t *testing.T, w *world, script string) {
 			o.Spec, _ = json.Marshal(api.PodSpec{Replicas: 1, Template: api.PodTemplate{Containers: []api.Container{{Resources: api.Resources{MilliCPU: cpu}}}}})
 			w.objects[f[1]] = o
 			w.bindings[name] = map[int]string{0: f[2]}
+		case "fact": // what data "fact" blocks read: name, value
+			w.facts[f[1]] = f[2]
 		case "host": // a machine is bought: name, CPUs
 			cpus, _ := strconv.Atoi(f[2])
 			w.hosts[f[1]] = api.NodeFacts{Hostname: f[1], Arch: "amd64", CPUs: cpus, Memory: 8 << 30}

@@ -17,6 +17,7 @@ import (
 	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/lang/schema"
 	"github.com/stowage-iac/stowage/providers"
+	"github.com/stowage-iac/stowage/providers/data"
 	"github.com/stowage-iac/stowage/scheduler"
 	"github.com/stowage-iac/stowage/ssh"
 )
@@ -35,16 +36,20 @@ type world struct {
 	frozen   error                     // nothing can be done any more: the process is dead
 	fail     map[string]error          // by address: Apply fails
 	during   func(address string)      // called within every Apply
+	facts    map[string]string         // what data "fact" blocks read
+	reads    []string                  // the addresses that were read, in order
+	reading  func(ctx context.Context) // called within every read
 }
 
 func newWorld() *world {
 	return &world{objects: map[string]api.Object{}, hosts: map[string]api.NodeFacts{}, joined: map[string]bool{},
-		bindings: map[string]map[int]string{}, fail: map[string]error{}}
+		bindings: map[string]map[int]string{}, fail: map[string]error{}, facts: map[string]string{}}
 }
 
 func (w *world) kinds() map[string]providers.Kind {
 	return map[string]providers.Kind{
 		"node": nodeKind{w}, "pod": podKind{w}, "config": configKind{w}, "secret": secretKind{w},
+		"data.fact": data.Kind{Source: factSource{w}},
 	}
 }
 
@@ -146,6 +151,41 @@ func (w *world) put(req providers.ApplyRequest, spec any) error {
 
 func refused(req providers.ApplyRequest, err error) providers.ApplyResponse {
 	return providers.ApplyResponse{Value: req.Prior, Diags: providers.Errorf("Not applied", fmt.Sprintf("%s: %s.", req.Address, err)), Passing: providers.Passing(err)}
+}
+
+// factSource reads a fact by its name, which the world knows or does not.
+type factSource struct{ w *world }
+
+var factBlock = &schema.Block{Attributes: map[string]*schema.Attribute{
+	"name":      {Type: cty.String, Required: true},
+	"sensitive": data.SensitiveArgument(false),
+	"value":     {Type: cty.String, Computed: true},
+	"parts":     {Type: cty.DynamicPseudoType, Computed: true}, // open and secret
+}}
+
+func (factSource) Type() string          { return "fact" }
+func (factSource) Schema() *schema.Block { return factBlock }
+func (factSource) Concealed() []string   { return []string{"value"} }
+
+func (s factSource) Read(ctx context.Context, req data.Request) data.Response {
+	if s.w.reading != nil {
+		s.w.reading(ctx)
+	}
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	s.w.reads = append(s.w.reads, req.Address)
+	name := providers.Str(req.Config, "name")
+	fact, ok := s.w.facts[name]
+	if !ok {
+		return data.Failed(providers.ErrorAt(cty.GetAttrPath("name"), "Unknown fact", fmt.Sprintf("%s: nobody knows %q.", req.Address, name)))
+	}
+	value := cty.StringVal(fact)
+	if providers.Bool(req.Config, "sensitive") {
+		value = value.WithMarks(lang.Sensitive)
+	}
+	return data.Response{Values: map[string]cty.Value{"value": value, "parts": cty.ObjectVal(map[string]cty.Value{
+		"open": cty.StringVal(fact), "a.b": cty.TupleVal([]cty.Value{cty.StringVal("secret " + fact).WithMarks(lang.Sensitive)}),
+	})}}
 }
 
 // configKind is a text in the store.

@@ -47,6 +47,8 @@ type PlanRequest struct {
 	// Resolve turns a registry reference into NAME@sha256:…, asking the registry once
 	// per run. nil where nothing may be asked: a prior resolution then stands.
 	Resolve func(ref string) (string, error)
+	// Outside has the keys of encrypted files; may be nil.
+	Outside Outside
 }
 
 // PlanResponse is the output of Plan.

@@ -276,3 +276,16 @@ func quoteList(names []string) string {
 	}
 	return strings.Join(names, ", ")
 }
+
+// Identities are all that are found, that of the passphrase included, for reading
+// what others encrypted to them. tried names every place that was looked at.
+func (k *Keyring) Identities() (ids []age.Identity, tried []string, err error) {
+	if ids, tried, err = k.identities(false); err != nil {
+		return nil, nil, err
+	}
+	more, where, err := k.identities(true)
+	if err != nil {
+		return nil, nil, err
+	}
+	return append(ids, more...), append(tried, where...), nil
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/lang/functions"
 	"github.com/stowage-iac/stowage/lang/schema"
+	"github.com/stowage-iac/stowage/providers/data"
 	"github.com/stowage-iac/stowage/providers/registry"
 )
 
@@ -57,7 +58,11 @@ func kindsReference() string {
 	var b strings.Builder
 	for _, name := range names {
 		s := kinds[name].Schema()
-		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n", name, s.Doc)
+		title := name
+		if source, ok := strings.CutPrefix(name, data.Prefix); ok {
+			title = fmt.Sprintf("data %q", source)
+		}
+		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n", title, s.Doc)
 		b.WriteString("| argument | type | |\n| --- | --- | --- |\n")
 		var later []string
 		blockReference(&b, "", s, &later)

@@ -1,27 +1,38 @@
-// Package registry lists the kinds of resources. A new kind is a folder under
-// providers and a line here.
+// Package registry lists the kinds of resources and the sources of data. A new one
+// is a folder under providers or providers/data and a line here.
 package registry
 
 import (
 	"github.com/stowage-iac/stowage/lang/schema"
 	"github.com/stowage-iac/stowage/providers"
 	"github.com/stowage-iac/stowage/providers/config"
+	"github.com/stowage-iac/stowage/providers/data"
+	"github.com/stowage-iac/stowage/providers/data/age"
+	"github.com/stowage-iac/stowage/providers/data/environment"
+	"github.com/stowage-iac/stowage/providers/data/external"
+	"github.com/stowage-iac/stowage/providers/data/file"
+	"github.com/stowage-iac/stowage/providers/data/outputs"
+	"github.com/stowage-iac/stowage/providers/data/sops"
 	"github.com/stowage-iac/stowage/providers/image"
 	"github.com/stowage-iac/stowage/providers/node"
 	"github.com/stowage-iac/stowage/providers/pod"
 	"github.com/stowage-iac/stowage/providers/secret"
 )
 
-// Kinds are the kinds by block type.
+// Kinds are the kinds by name: the block type, or data.TYPE for a source.
 func Kinds() map[string]providers.Kind {
 	kinds := map[string]providers.Kind{}
 	for _, k := range []providers.Kind{config.Kind{}, image.Kind{}, node.Kind{}, pod.Kind{}, secret.Kind{}} {
 		kinds[k.Name()] = k
 	}
+	for _, s := range []data.Source{age.Source{}, environment.Source{}, external.Source{}, file.Source{}, outputs.Source{}, sops.Source{}} {
+		k := data.Kind{Source: s}
+		kinds[k.Name()] = k
+	}
 	return kinds
 }
 
-// Schemas are the kinds' schemas by block type, for lang.Load.
+// Schemas are the kinds' schemas by name, for lang.Load.
 func Schemas() map[string]*schema.Block {
 	schemas := map[string]*schema.Block{}
 	for name, k := range Kinds() {
@@ -39,7 +50,6 @@ func Later() map[string]string {
 		"volume":    soon + " Mount a directory of the host: mount \"/data\" { host = \"/srv/data\" }.",
 		"job":       soon + " Use a pod with restart { policy = \"on_failure\" }.",
 		"policy":    soon,
-		"data":      soon + " Use functions such as file() and jsondecode().",
 		"check":     soon + " Use validation blocks in variables.",
 		"moved":     soon,
 		"removed":   soon,

@@ -1,5 +1,5 @@
 // Package secret is the kind "secret": a value that is generated, given, or read
-// from a file, the environment or a command. It lives in the encrypted state only
+// from a file, which may be encrypted, the environment or a command. It lives in the encrypted state only
 // and reaches a node sealed inside the pods that use it.
 package secret
 
@@ -34,7 +34,7 @@ const (
 )
 
 var block = &schema.Block{
-	Doc: "A sensitive value. Exactly one of value, generate, file, env and command says where it comes from.",
+	Doc: "A sensitive value. Exactly one of value, generate, file, env, command, age and sops says where it comes from.",
 	Attributes: map[string]*schema.Attribute{
 		"value": {
 			Type: cty.String, Optional: true, Computed: true, Sensitive: true,
@@ -43,14 +43,23 @@ var block = &schema.Block{
 		"file":    {Type: cty.String, Optional: true, Doc: "A file whose whole content is the value; relative to the configuration."},
 		"env":     {Type: cty.String, Optional: true, Doc: "An environment variable of the machine that runs stowage."},
 		"command": {Type: cty.List(cty.String), Optional: true, Doc: "A command whose standard output is the value, without one newline at its end; at most 30 s."},
-		"age":     {Type: cty.String, Optional: true, Later: "Decrypting age files comes with a later version. Use command = [\"age\", \"--decrypt\", \"-i\", \"key.txt\", \"secret.age\"].", Doc: "An age-encrypted file."},
-		"sops":    {Type: cty.String, Optional: true, Later: "Reading sops files comes with a later version. Use command = [\"sops\", \"--decrypt\", \"--extract\", \"[\\\"password\\\"]\", \"secrets.yaml\"].", Doc: "A sops-encrypted file."},
+		"age":     {Type: cty.String, Optional: true, Doc: "A file encrypted with age, whose whole content is the value; read with the keys that open the state."},
 		"version": {
 			Type: cty.String, Computed: true,
 			Doc: "Keyed hash of the value, 12 hex digits: changes with it and does not reveal it.",
 		},
 	},
 	Blocks: map[string]*schema.NestedBlock{
+		"sops": {
+			Nesting: schema.Single,
+			Block: schema.Block{
+				Doc: "A file that sops encrypted to age recipients; read with the keys that open the state.",
+				Attributes: map[string]*schema.Attribute{
+					"path": {Type: cty.String, Required: true, Doc: "Path of the file; relative to the configuration."},
+					"key":  {Type: cty.List(cty.String), Optional: true, Doc: "Where the value is in it, like [\"db\", \"password\"]. Default: the whole decrypted file."},
+				},
+			},
+		},
 		"generate": {
 			Nesting: schema.Single,
 			Block: schema.Block{
@@ -116,7 +125,7 @@ func plannedValue(req providers.PlanRequest) (cty.Value, hcl.Diagnostics) {
 
 // sourcesOf are the names of the sources that are set, and the argument value.
 func sourcesOf(config cty.Value) (given cty.Value, sources []string) {
-	for _, name := range []string{"value", "generate", "file", "env", "command"} {
+	for _, name := range []string{"value", "generate", "file", "env", "command", "age", "sops"} {
 		v, _ := config.GetAttr(name).Unmark()
 		if !v.IsKnown() || !v.IsNull() {
 			sources = append(sources, name)
@@ -128,7 +137,7 @@ func sourcesOf(config cty.Value) (given cty.Value, sources []string) {
 func wrongSources(address string, sources []string) hcl.Diagnostics {
 	if len(sources) == 0 {
 		return providers.Errorf("Secret without a source", fmt.Sprintf(
-			"%s has no value. Set one of value, file, env and command, or add a generate block, like generate { length = 32 }.", address))
+			"%s has no value. Set one of value, file, env, command and age, or add a sops block or a generate block, like generate { length = 32 }.", address))
 	}
 	return providers.ErrorAt(cty.GetAttrPath(sources[1]), "Secret with several sources", fmt.Sprintf(
 		"%s takes its value from %s at once. Keep one of them.", address, providers.Words(sources, "and")))

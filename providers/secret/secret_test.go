@@ -1,15 +1,18 @@
 package secret_test
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"filippo.io/age"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/stowage-iac/stowage/providers"
+	"github.com/stowage-iac/stowage/providers/data/datatest"
 	"github.com/stowage-iac/stowage/providers/secret"
 )
 
@@ -104,6 +107,79 @@ func TestSources(t *testing.T) {
 			}
 			if !r.Planned.GetAttr("value").IsMarked() {
 				t.Error("the value is not sensitive")
+			}
+		})
+	}
+}
+
+// TestEncryptedFiles: a secret may come of a file that age or sops encrypted.
+func TestEncryptedFiles(t *testing.T) {
+	f, err := os.Open("../data/sops/testdata/key.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	ids, err := age.ParseIdentities(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	w, err := age.Encrypt(&b, ids[0].(*age.X25519Identity).Recipient())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write([]byte("from age")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "s.age"), b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sopsFile, err := filepath.Abs("../data/sops/testdata/default.enc.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sops := func(path string, key ...string) map[string]cty.Value {
+		k := cty.NullVal(cty.List(cty.String))
+		if len(key) > 0 {
+			k = datatest.Strs(key...)
+		}
+		return map[string]cty.Value{"sops": cty.ObjectVal(map[string]cty.Value{"path": cty.StringVal(path), "key": k})}
+	}
+	for name, tc := range map[string]struct {
+		set  map[string]cty.Value
+		keys datatest.Keys
+		want string // value, or "error: " and a part of the detail
+	}{
+		"age":            {map[string]cty.Value{"age": cty.StringVal("s.age")}, ids, "from age"},
+		"age, no key":    {map[string]cty.Value{"age": cty.StringVal("s.age")}, nil, "error: no key in STOWAGE_AGE_KEY"},
+		"age, no file":   {map[string]cty.Value{"age": cty.StringVal("none.age")}, ids, "error: there is no such file"},
+		"age, not age":   {map[string]cty.Value{"age": cty.StringVal(sopsFile)}, ids, "error: not encrypted with age"},
+		"sops, a text":   {sops(sopsFile, "db", "password"), ids, "planted-password"},
+		"sops, a number": {sops(sopsFile, "db", "port"), ids, "5432"},
+		"sops, a list":   {sops(sopsFile, "hosts", "1", "tags", "1"), ids, "y"},
+		"sops, no name":  {sops(sopsFile, "db", "pasword"), ids, `error: did you mean "password"`},
+		"sops, a part":   {sops(sopsFile, "db"), ids, `error: "db" is no text`},
+		"sops, no key":   {sops(sopsFile, "db", "port"), nil, "error: no key in STOWAGE_AGE_KEY"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := secret.Kind{}.Plan(providers.PlanRequest{
+				Address: "secret.x", Prior: cty.NullVal(cty.DynamicPseudoType), Config: config(tc.set), HashKey: key, BaseDir: dir, Outside: tc.keys,
+			})
+			if part, ok := strings.CutPrefix(tc.want, "error: "); ok {
+				if !r.Diags.HasErrors() || !strings.Contains(r.Diags[0].Detail, part) || !strings.Contains(r.Diags[0].Detail, "secret.x") {
+					t.Errorf("diagnostics %v do not say %q of secret.x", r.Diags, part)
+				}
+				return
+			}
+			if r.Diags.HasErrors() {
+				t.Fatal(r.Diags)
+			}
+			if got := providers.Str(r.Planned, "value"); got != tc.want || !r.Planned.GetAttr("value").IsMarked() {
+				t.Errorf("value %q, want %q", got, tc.want)
 			}
 		})
 	}

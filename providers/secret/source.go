@@ -3,18 +3,23 @@ package secret
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
 
 	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/providers"
+	"github.com/stowage-iac/stowage/providers/data"
+	"github.com/stowage-iac/stowage/providers/data/age"
+	"github.com/stowage-iac/stowage/providers/data/sops"
 )
 
 var sensitive = lang.Sensitive
@@ -24,7 +29,7 @@ const MaxBytes = 256 << 10
 
 const commandTimeout = 30 * time.Second
 
-// read takes the value from a file, the environment or a command.
+// read takes the value from a file, the environment, a command or an encrypted file.
 func read(req providers.PlanRequest, source string) (cty.Value, hcl.Diagnostics) {
 	arg, _ := req.Config.GetAttr(source).UnmarkDeep()
 	if !arg.IsWhollyKnown() {
@@ -39,6 +44,10 @@ func read(req providers.PlanRequest, source string) (cty.Value, hcl.Diagnostics)
 		s, diag = readFile(req.Address, req.BaseDir, arg.AsString())
 	case "env":
 		s, diag = readEnv(req.Address, arg.AsString())
+	case "age":
+		s, diag = readAge(req, arg.AsString())
+	case "sops":
+		s, diag = readSops(req, arg)
 	default:
 		s, diag = readCommand(req.Address, req.BaseDir, providers.Strs(req.Config, "command"))
 	}
@@ -49,19 +58,57 @@ func read(req providers.PlanRequest, source string) (cty.Value, hcl.Diagnostics)
 }
 
 func readFile(address, dir, name string) (string, hcl.Diagnostics) {
-	if rest, ok := strings.CutPrefix(name, "~/"); ok {
-		if home, err := os.UserHomeDir(); err == nil {
-			name = filepath.Join(home, rest)
-		}
-	}
-	if !filepath.IsAbs(name) {
-		name = filepath.Join(dir, name)
-	}
-	b, err := os.ReadFile(name)
+	b, err := os.ReadFile(data.Locate(dir, name))
 	if err != nil {
 		return "", providers.ErrorAt(cty.GetAttrPath("file"), "Secret not readable", fmt.Sprintf("The file of %s cannot be read: %s.", address, err))
 	}
 	return string(b), nil
+}
+
+// readAge decrypts a whole file.
+func readAge(req providers.PlanRequest, path string) (string, hcl.Diagnostics) {
+	keys, diags := age.Keys(req.Address, req.BaseDir, "", req.Outside)
+	if diags.HasErrors() {
+		return "", diags
+	}
+	plain, err := age.ReadFile(context.Background(), data.Locate(req.BaseDir, path), keys)
+	if err == nil && !utf8.Valid(plain) {
+		err = errors.New("its content is not UTF-8 text")
+	}
+	if err != nil {
+		return "", age.Unreadable(req.Address, cty.GetAttrPath("age"), path, err)
+	}
+	return string(plain), nil
+}
+
+// readSops decrypts a file and takes a value out of it.
+func readSops(req providers.PlanRequest, block cty.Value) (string, hcl.Diagnostics) {
+	path, key := providers.Str(block, "path"), providers.Strs(block, "key")
+	keys, diags := age.Keys(req.Address, req.BaseDir, "", req.Outside)
+	if diags.HasErrors() {
+		return "", diags
+	}
+	s, err := fromSops(data.Locate(req.BaseDir, path), key, keys)
+	if err != nil {
+		return "", age.Unreadable(req.Address, cty.GetAttrPath("sops"), path, err)
+	}
+	return s, nil
+}
+
+func fromSops(path string, key []string, keys age.Keyset) (string, error) {
+	d, err := sops.ReadFile(context.Background(), path, "", keys)
+	if err != nil || len(key) == 0 {
+		return d.Content, err
+	}
+	v, err := d.At(key)
+	if err != nil {
+		return "", err
+	}
+	v, _ = v.UnmarkDeep()
+	if v, err = convert.Convert(v, cty.String); err != nil || v.IsNull() {
+		return "", fmt.Errorf("%q is no text or number: name a value within it", strings.Join(key, "."))
+	}
+	return v.AsString(), nil
 }
 
 func readEnv(address, name string) (string, hcl.Diagnostics) {

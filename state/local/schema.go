@@ -19,6 +19,6 @@ func Schema() *schema.Block {
 }
 
 // Open makes a backend of the arguments that Schema describes.
-func Open(arguments cty.Value, _ state.Env) (state.Backend, error) {
-	return New(arguments.GetAttr("path").AsString()), nil
+func Open(arguments cty.Value, env state.Env) (state.Backend, error) {
+	return New(env.Path(arguments.GetAttr("path").AsString())), nil
 }

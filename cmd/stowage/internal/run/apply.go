@@ -83,6 +83,7 @@ func (s *Session) execute(soft, hard context.Context, p *planner.Plan) (planner.
 	return planner.Apply(soft, p, planner.ApplyInput{
 		Config: s.config, Inputs: s.inputs, State: s.loaded.State, Kinds: s.r.Kinds, Journal: journal,
 		Fleet: s.fleet, Hard: hard, Parallelism: s.o.Parallelism, Progress: progress, BaseDir: ".", Resolve: resolver(hard),
+		Data: s.data.Read, Outside: outside{s.r, s.config},
 	})
 }
 

@@ -233,7 +233,7 @@ func (r *Run) Keep(change func(*selection.Directory)) error {
 func (r *Run) StateOf(ctx context.Context, cfg *lang.Config, c *lang.Context) (location string, serial uint64, diags hcl.Diagnostics) {
 	in := *cfg
 	in.Selected, in.Context, in.Settings.Backend = c, c.Name, c.Backend
-	store, diags := r.open(&in)
+	store, diags := r.open("", &in)
 	if diags.HasErrors() {
 		return "", 0, diags
 	}

@@ -42,3 +42,28 @@ func timed(phase string, args ...any) func() {
 	slog.Debug(phase+" begins", args...)
 	return func() { slog.Debug(phase+" ended", "took", time.Since(began)) }
 }
+
+// current is whatever display there is at the moment; none while nothing runs.
+type current struct{ s *Session }
+
+func (c current) to(f func(planner.Progress)) {
+	c.s.mu.Lock()
+	p := c.s.progress
+	c.s.mu.Unlock()
+	if p != nil {
+		f(p)
+	}
+}
+
+// Start implements planner.Progress.
+func (c current) Start(op planner.Operation) { c.to(func(p planner.Progress) { p.Start(op) }) }
+
+// Update implements planner.Progress.
+func (c current) Update(op planner.Operation, clause string) {
+	c.to(func(p planner.Progress) { p.Update(op, clause) })
+}
+
+// Done implements planner.Progress.
+func (c current) Done(op planner.Operation, failed bool) {
+	c.to(func(p planner.Progress) { p.Done(op, failed) })
+}

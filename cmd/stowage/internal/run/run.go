@@ -164,13 +164,18 @@ func (r *Run) LoadFiles(files map[string][]byte) (*lang.Config, hcl.Diagnostics)
 
 func (r *Run) load(files map[string][]byte, choose func([]string) (string, string)) (*lang.Config, hcl.Diagnostics) {
 	defer timed("loading the configuration")()
-	cfg, diags := lang.Load(".", lang.Options{
-		Schemas: r.Schemas, Backends: stateregistry.Schemas(), Later: registry.Later(), Version: api.StowageVersion, Files: files, Choose: choose,
-	})
+	cfg, diags := lang.Load(".", r.options(files, choose))
 	for name, f := range cfg.Files {
 		r.files[name] = f
 	}
 	return cfg, diags
+}
+
+// options of loading a configuration.
+func (r *Run) options(files map[string][]byte, choose func([]string) (string, string)) lang.Options {
+	return lang.Options{
+		Schemas: r.Schemas, Backends: stateregistry.Schemas(), Later: registry.Later(), Version: api.StowageVersion, Files: files, Choose: choose,
+	}
 }
 
 // Keys are the keys of the state and of saved plans: those that the
@@ -215,15 +220,16 @@ func (r *Run) Store(cfg *lang.Config) (*state.Store, hcl.Diagnostics) {
 	if diags := unmoved(cfg); diags.HasErrors() {
 		return nil, diags
 	}
-	return r.open(cfg)
+	return r.open("", cfg)
 }
 
-func (r *Run) open(cfg *lang.Config) (*state.Store, hcl.Diagnostics) {
+// open is the state that a configuration of a directory names.
+func (r *Run) open(dir string, cfg *lang.Config) (*state.Store, hcl.Diagnostics) {
 	b := cfg.Settings.Backend
 	if b.Type == "" {
 		b.Type, b.Arguments = stateregistry.Default, cty.ObjectVal(map[string]cty.Value{"path": cty.StringVal(defaultState(cfg))})
 	}
-	backend, err := stateregistry.Open(b.Type, b.Arguments, state.Env{Getenv: r.T.Getenv, Dir: DataDir})
+	backend, err := stateregistry.Open(b.Type, b.Arguments, state.Env{Getenv: r.T.Getenv, Dir: filepath.Join(dir, DataDir), Base: dir})
 	if err != nil {
 		diags := Diagnose("Cannot use the backend", err)
 		if b.Range.Filename != "" {

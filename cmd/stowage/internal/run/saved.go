@@ -80,11 +80,10 @@ func (r *Run) Resume(ctx context.Context, saved *planner.Saved, o *Options) (*Se
 	if diags.HasErrors() {
 		return nil, s.failed(diags)
 	}
-	s.config, s.inputs = config, saved.Inputs
 	if c := config.Selected; c != nil {
 		s.tellContext(c.Name, c.Protected)
 	}
-	if s.store, diags = r.Store(config); diags.HasErrors() {
+	if diags := s.use(config, saved.Inputs); diags.HasErrors() {
 		return nil, s.failed(diags)
 	}
 	operation := "apply"

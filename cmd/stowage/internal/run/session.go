@@ -29,6 +29,7 @@ type Session struct {
 	config *lang.Config
 	inputs lang.Inputs
 	fleet  *planner.Fleet
+	data   *planner.DataReader
 	store  *state.Store
 	locked *state.Locked // nil without the lock
 	loaded *state.Loaded
@@ -61,8 +62,7 @@ func (r *Run) Begin(ctx context.Context, operation string, o *Options) (*Session
 		return nil, s.failed(diags)
 	}
 	s.report(diags)
-	s.config, s.inputs = config, lang.Inputs{Variables: values}
-	if s.store, diags = r.Store(config); diags.HasErrors() {
+	if diags = s.use(config, lang.Inputs{Variables: values}); diags.HasErrors() {
 		return nil, s.failed(diags)
 	}
 	if code := s.load(ctx, operation); code != cli.OK {
@@ -79,6 +79,16 @@ func (r *Run) session(o *Options) *Session {
 	}
 	r.current = s
 	return s
+}
+
+// use makes a configuration that of the session.
+func (s *Session) use(config *lang.Config, inputs lang.Inputs) (diags hcl.Diagnostics) {
+	s.config, s.inputs = config, inputs
+	s.store, diags = s.r.Store(config)
+	s.data = planner.NewDataReader(planner.DataOptions{
+		Outside: outside{s.r, config}, Progress: current{s}, Parallelism: s.o.Parallelism,
+	})
+	return diags
 }
 
 // load reads the state, under the lock unless -lock=false.

@@ -22,17 +22,18 @@ const (
 	changed symbol = "~"
 	removed symbol = "-"
 	renewed symbol = "-/+"
+	fetched symbol = "<="
 )
 
 var symbolOf = map[planner.Action]symbol{
 	planner.NoOp: plain, planner.Create: added, planner.Update: changed,
-	planner.Replace: renewed, planner.Delete: removed,
+	planner.Replace: renewed, planner.Delete: removed, planner.Read: fetched,
 }
 
 var willBe = map[planner.Action]string{
 	planner.NoOp: "is up to date", planner.Create: "will be created",
 	planner.Update: "will be updated in-place", planner.Replace: "must be replaced",
-	planner.Delete: "will be destroyed",
+	planner.Delete: "will be destroyed", planner.Read: "will be read during apply",
 }
 
 // change writes one resource instance's change.
@@ -60,19 +61,21 @@ func (p *printer) diff(c *planner.Change) {
 	p.block(0, symbolOf[c.Action], header(c.Kind, c.Address), "", p.view.Schemas[c.Kind], c.Before, c.After)
 }
 
-// header is how the configuration opens the block: pod "web".
+// header is how the configuration opens the block: pod "web", data "file" "site".
 func header(kind, address string) string {
 	a, ok := lang.ParseAddress(address)
 	if !ok {
-		return kind
+		return kindHeader(kind)
 	}
-	return kind + " " + quote(a.Name)
+	return kindHeader(kind) + " " + quote(a.Name)
 }
 
 // because lists why a change happens, each as a clause.
 func because(c *planner.Change) []string {
 	var lines []string
-	if c.Reason != "" {
+	if c.Reason != "" && c.Action == planner.Read {
+		lines = append(lines, printable(c.Reason)) // in Terraform's words
+	} else if c.Reason != "" {
 		lines = append(lines, "because "+printable(c.Reason))
 	}
 	if len(c.Causes) > 0 {
@@ -200,6 +203,8 @@ func (p *printer) mark(s symbol) string {
 		return p.view.paint("yellow", string(s))
 	case removed:
 		return p.view.paint("red", string(s))
+	case fetched:
+		return p.view.paint("cyan", string(s))
 	case renewed:
 		return p.view.paint("red", "-") + "/" + p.view.paint("green", "+")
 	}

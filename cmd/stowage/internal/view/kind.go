@@ -8,15 +8,24 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/stowage-iac/stowage/lang/schema"
+	"github.com/stowage-iac/stowage/providers/data"
 )
 
 // Kind explains a kind of block: its arguments, its nested blocks and its attributes.
 func (v View) Kind(w io.Writer, name string, s *schema.Block) error {
 	var b strings.Builder
-	b.WriteString(v.Bold(name+` "NAME"`) + "\n" + wrap(s.Doc, 80) + "\n")
+	b.WriteString(v.Bold(kindHeader(name)+` "NAME"`) + "\n" + wrap(s.Doc, 80) + "\n")
 	v.describe(&b, "  ", s)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// kindHeader is how a block of a kind begins: pod, data "file".
+func kindHeader(kind string) string {
+	if source, ok := strings.CutPrefix(kind, data.Prefix); ok {
+		return "data " + quote(source)
+	}
+	return kind
 }
 
 func (v View) describe(b *strings.Builder, indent string, s *schema.Block) {

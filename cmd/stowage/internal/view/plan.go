@@ -110,6 +110,7 @@ func (v View) legend(p *planner.Plan) string {
 		{planner.Update, "update in-place"},
 		{planner.Replace, "destroy and then create replacement"},
 		{planner.Delete, "destroy"},
+		{planner.Read, "read (data sources)"},
 	} {
 		if used[l.action] {
 			pr.line(0, symbolOf[l.action], l.text)

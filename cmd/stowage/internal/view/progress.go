@@ -237,6 +237,7 @@ var words = map[planner.Verb]struct{ doing, done string }{
 	planner.Replacing:  {"Replacing", "Replacement"},
 	planner.Destroying: {"Destroying", "Destruction"},
 	planner.Pushing:    {"Pushing", "Push"},
+	planner.Reading:    {"Reading", "Read"},
 }
 
 func (p *Progress) line(op planner.Operation, text string) {

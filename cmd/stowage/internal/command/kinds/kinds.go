@@ -1,10 +1,12 @@
-// Package kinds is the command that explains the kinds of resource blocks.
+// Package kinds is the command that explains the kinds of resource blocks and the
+// sources of data.
 package kinds
 
 import (
 	"context"
 	"fmt"
 	"sort"
+	"strings"
 
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/run"
@@ -17,8 +19,8 @@ import (
 func Command() *cli.Command {
 	return &cli.Command{
 		Name: "kinds", Synopsis: "Explain the kinds of blocks", Usage: "[options] [KIND]",
-		Doc:     "Lists the kinds of resource blocks, or explains every argument of one.",
-		Example: "$ stowage kinds\n$ stowage kinds pod",
+		Doc:     "Lists the kinds of resource blocks and, as data.TYPE, the sources of data,\nor explains every argument of one.",
+		Example: "$ stowage kinds\n$ stowage kinds pod\n$ stowage kinds data.file",
 		MaxArgs: 1,
 		Plain:   true,
 		Bind: func(f *cli.Flags) cli.Run {
@@ -55,8 +57,13 @@ func kinds(r *run.Run, args []string, asJSON bool) int {
 	case len(args) == 1:
 		err = r.Out().Kind(r.T.Out, args[0], chosen[args[0]])
 	default:
+		longest := 0
 		for _, name := range names {
-			fmt.Fprintf(r.T.Out, "%-8s  %s\n", name, r.Schemas[name].Doc)
+			longest = max(longest, len(name))
+		}
+		for _, name := range names {
+			first, _, _ := strings.Cut(r.Schemas[name].Doc, ". ")
+			fmt.Fprintf(r.T.Out, "%-*s  %s.\n", longest, name, strings.TrimSuffix(first, "."))
 		}
 	}
 	if err != nil {
