@@ -30,7 +30,7 @@ type DataRequest struct {
 // asked for. Its Read is Input.Data and ApplyInput.Data. Safe for concurrent use.
 type DataReader struct {
 	outside  providers.Outside
-	progress Progress
+	progress Display
 	slots    chan struct{}
 
 	mu     sync.Mutex
@@ -41,9 +41,15 @@ type DataReader struct {
 // DataOptions of NewDataReader.
 type DataOptions struct {
 	Outside  providers.Outside
-	Progress Progress // of what takes long; may be nil
+	Progress Display // of what takes long; may be nil
 	// Parallelism is how many are read at once; default 10.
 	Parallelism int
+}
+
+// Display is the part of a Progress that reading uses.
+type Display interface {
+	Start(op Operation)
+	Done(op Operation, err bool)
 }
 
 type reading struct {

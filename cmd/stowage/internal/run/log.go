@@ -55,15 +55,10 @@ func (c current) to(f func(planner.Progress)) {
 	}
 }
 
-// Start implements planner.Progress.
+// Start implements planner.Display.
 func (c current) Start(op planner.Operation) { c.to(func(p planner.Progress) { p.Start(op) }) }
 
-// Update implements planner.Progress.
-func (c current) Update(op planner.Operation, clause string) {
-	c.to(func(p planner.Progress) { p.Update(op, clause) })
-}
-
-// Done implements planner.Progress.
+// Done implements planner.Display.
 func (c current) Done(op planner.Operation, failed bool) {
 	c.to(func(p planner.Progress) { p.Done(op, failed) })
 }
