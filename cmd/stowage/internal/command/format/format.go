@@ -152,7 +152,7 @@ func find(args []string, recursive bool) ([]string, error) {
 	return files, nil
 }
 
-// walk adds the configuration and variable files of a directory. Hidden directories are not entered.
+// walk adds the files of configurations, variables and tests of a directory. Hidden directories are not entered.
 func walk(root string, recursive bool, seen map[string]bool) error {
 	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch {
@@ -162,7 +162,7 @@ func walk(root string, recursive bool, seen map[string]bool) error {
 			if path != root && (!recursive || strings.HasPrefix(d.Name(), ".")) {
 				return fs.SkipDir
 			}
-		case strings.HasSuffix(d.Name(), ".stowage.hcl"), strings.HasSuffix(d.Name(), ".vars.hcl"):
+		case strings.HasSuffix(d.Name(), ".stowage.hcl"), strings.HasSuffix(d.Name(), ".vars.hcl"), strings.HasSuffix(d.Name(), ".test.hcl"):
 			seen[path] = true
 		}
 		return nil
