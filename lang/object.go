@@ -96,3 +96,27 @@ func listOf(ty cty.Type, vals []cty.Value) cty.Value {
 	}
 	return fromRaw(ty, elems)
 }
+
+// WithAttributes returns a known object without marks with some attributes replaced,
+// and of the same type where the new values have the types of the old ones: the type
+// is then shared, and not built anew for every instance.
+func WithAttributes(obj cty.Value, set map[string]cty.Value) cty.Value {
+	ty := obj.Type()
+	shared := layoutKnown
+	for name, v := range set {
+		shared = shared && v != cty.NilVal && ty.HasAttribute(name) && ty.AttributeType(name).Equals(v.Type())
+	}
+	if !shared {
+		m := obj.AsValueMap()
+		if m == nil {
+			m = map[string]cty.Value{}
+		}
+		maps.Copy(m, set)
+		return cty.ObjectVal(m)
+	}
+	attrs := maps.Clone(raw(obj).(map[string]any))
+	for name, v := range set {
+		attrs[name] = raw(v)
+	}
+	return fromRaw(ty, attrs)
+}

@@ -66,6 +66,9 @@ func TestCodecKeepsMarksAndUnknowns(t *testing.T) {
 		if err == nil {
 			back, err = restore(back, e.Sensitive, e.Unknown)
 		}
+		if c.known(v) != v.IsWhollyKnown() {
+			t.Fatalf("%#v: wholly known is %v", v, v.IsWhollyKnown())
+		}
 		if err != nil || !back.RawEquals(v) {
 			t.Fatalf("%s (sensitive %q, unknown %q) decodes to %#v, %v; it was %#v", e.JSON, e.Sensitive, e.Unknown, back, err, v)
 		}

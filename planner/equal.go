@@ -138,3 +138,45 @@ func is(b bool) answer {
 	}
 	return no
 }
+
+// known reports whether nothing in a value of the codec's type is unknown.
+func (c *codec) known(v cty.Value) bool {
+	if !layoutKnown || c.dynamic || v == cty.NilVal {
+		return v.IsWhollyKnown()
+	}
+	return c.knownRaw(raw(v))
+}
+
+func (c *codec) knownRaw(x any) bool {
+	switch x := x.(type) {
+	case nil, string, bool, *big.Float:
+		return true
+	case map[string]any:
+		switch c.shape {
+		case shapeObject:
+			for i := range c.attrs {
+				if a := &c.attrs[i]; !a.knownRaw(x[a.name]) {
+					return false
+				}
+			}
+			return true
+		case shapeMap:
+			for _, e := range x {
+				if !c.elem.knownRaw(e) {
+					return false
+				}
+			}
+			return true
+		}
+	case []any:
+		if c.shape == shapeList {
+			for _, e := range x {
+				if !c.elem.knownRaw(e) {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	return fromRaw(c.ty, x).IsWhollyKnown()
+}

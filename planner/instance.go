@@ -35,7 +35,7 @@ func (m *maker) instance(k *kindInfo, inst *lang.Instance) *Change {
 	if !m.decide(k, c, inst, config, resp) {
 		return nil
 	}
-	c.Settled = c.Action == NoOp || len(inst.Deps) == 0 || config.IsWhollyKnown()
+	c.Settled = c.Action == NoOp || len(inst.Deps) == 0 || k.codec.known(config)
 	c.Timeout = timeout(c.Action, inst.Timeouts)
 	if m.moving[c.Address] {
 		m.move(k, c)

@@ -104,14 +104,7 @@ func attr(obj cty.Value, name string) (cty.Value, bool) {
 // With returns the object with some attributes replaced.
 func With(obj cty.Value, set map[string]cty.Value) cty.Value {
 	obj, marks := obj.Unmark()
-	m := obj.AsValueMap()
-	if m == nil {
-		m = map[string]cty.Value{}
-	}
-	for k, v := range set {
-		m[k] = v
-	}
-	return cty.ObjectVal(m).WithMarks(marks)
+	return lang.WithAttributes(obj, set).WithMarks(marks)
 }
 
 // IsNull reports whether there is no value: nil or null.
