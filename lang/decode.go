@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 
+	"github.com/stowage-iac/stowage/lang/functions"
 	"github.com/stowage-iac/stowage/lang/schema"
 )
 
@@ -161,11 +163,14 @@ func (f *frame) argument(b *body, a *argument, ctx *hcl.EvalContext) (cty.Value,
 		return f.failed(s), f.explain(a.expr.Expression, diags)
 	}
 	if !v.Type().Equals(s.Type) {
-		converted, err := convert.Convert(v, s.Type)
+		converted, err := functions.Convert(v, s.Type)
 		if err != nil {
 			return fail("Wrong type of value", "The argument "+a.name+" of "+b.in+" needs "+article(s.Type)+": "+conversionProblem(v, s.Type, err)+".")
 		}
 		v = converted
+	}
+	if text, _ := v.Unmark(); text.Type() == cty.String && text.IsKnown() && !text.IsNull() && len(text.AsString()) > maxValue {
+		return fail("Value too large", fmt.Sprintf("The argument %s of %s has more than %d MiB.", a.name, b.in, maxValue>>20))
 	}
 	if v.IsNull() {
 		if s.Required {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/stowage-iac/stowage/lang/nesting"
 )
@@ -14,6 +15,10 @@ const (
 	maxFileSize = 64 << 20
 	// maxInstances bounds count.
 	maxInstances = 1_000_000
+	// maxSyntaxErrors is how many are reported of one file.
+	maxSyntaxErrors = 20
+	// maxValue bounds a local value and the text of an argument; see tooLarge.
+	maxValue = 64 << 20
 )
 
 // parse parses a file after bounding what recursion it can cause.
@@ -35,5 +40,43 @@ func parse(src []byte, filename string) (*hcl.File, hcl.Diagnostics) {
 			Subject:  at,
 		}}
 	}
-	return hclsyntax.ParseConfig(src, filename, hcl.InitialPos)
+	f, diags := hclsyntax.ParseConfig(src, filename, hcl.InitialPos)
+	if len(diags) > maxSyntaxErrors { // it is no HCL at all
+		diags = append(diags[:maxSyntaxErrors:maxSyntaxErrors], &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Too many errors in one file", Subject: &hcl.Range{Filename: filename, Start: hcl.InitialPos, End: hcl.InitialPos},
+			Detail: fmt.Sprintf("The file %s has %d more syntax errors. Mend the first ones; they may be the cause of the others.", filename, len(diags)-maxSyntaxErrors),
+		})
+	}
+	return f, diags
+}
+
+// tooLarge reports whether a value has more than maxValue bytes, elements counted
+// as 16 bytes each. Parts that are shared count each time: whatever walks the value
+// meets them each time. Twenty local values that each double the one before would
+// otherwise fill any memory.
+func tooLarge(v cty.Value) bool { return measure(v, maxValue) < 0 }
+
+// measure is what is left of a budget.
+func measure(v cty.Value, left int) int {
+	if left -= 16; left < 0 || v == cty.NilVal {
+		return left
+	}
+	v, _ = v.Unmark()
+	if !v.IsKnown() || v.IsNull() {
+		return left
+	}
+	switch ty := v.Type(); {
+	case ty == cty.String:
+		return left - len(v.AsString())
+	case ty.IsPrimitiveType() || !v.CanIterateElements():
+		return left
+	}
+	if 16*v.LengthInt() > left {
+		return -1
+	}
+	for it := v.ElementIterator(); it.Next() && left >= 0; {
+		_, e := it.Element()
+		left = measure(e, left)
+	}
+	return left
 }

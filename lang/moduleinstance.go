@@ -1,8 +1,10 @@
 package lang
 
 import (
+	"fmt"
 	"sync"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 )
 
@@ -80,6 +82,12 @@ func (e *Evaluator) remember(c *cache, reach []*Resource, in func() *frame, eval
 func (m *moduleInstance) local(l *Local) (cty.Value, []dep) {
 	v, deps, _ := m.e.remember(&m.locals[l.index], l.named.reach, m.inside, func(f *frame) cty.Value {
 		v, diags := l.expr.Value(f.ctx)
+		if !diags.HasErrors() && tooLarge(v) {
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError, Summary: "Value too large", Subject: l.expr.Range().Ptr(),
+				Detail: fmt.Sprintf("The value of local.%s has more than %d MiB. Local values that contain each other double with each step; build it from less.", l.Name, maxValue>>20),
+			})
+		}
 		m.report(f.explain(l.expr.Expression, diags))
 		if diags.HasErrors() {
 			return cty.DynamicVal

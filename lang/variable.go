@@ -5,7 +5,8 @@ import (
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/stowage-iac/stowage/lang/functions"
 )
 
 type variable struct {
@@ -117,7 +118,7 @@ func (v *Variable) convert(raw cty.Value) (value cty.Value, problem string) {
 	if v.defaults != nil {
 		raw = v.defaults.Apply(raw)
 	}
-	value, err := convert.Convert(raw, v.constraint)
+	value, err := functions.Convert(raw, v.constraint)
 	if err != nil {
 		return cty.NilVal, conversionProblem(raw, v.constraint, err)
 	}

@@ -128,6 +128,17 @@ type archive struct {
 // bound is what may still be decompressed, in bytes.
 type bound struct{ max, left int64 }
 
+func (b *bound) exceeded() error {
+	return fmt.Errorf("%w: it holds more than %d MiB", ErrNoPlan, b.max>>20)
+}
+
+// An entry that claims more than bombSize bytes, and more than bombRatio for each
+// that it has packed, is no plan: JSON of a hundred thousand equal pods has 60.
+const (
+	bombSize  = 16 << 20
+	bombRatio = 400
+)
+
 func openZip(r io.ReaderAt, size int64, b *bound) (archive, error) {
 	z, err := zip.NewReader(r, size)
 	if err != nil {
@@ -152,19 +163,27 @@ func (a archive) read(name string) ([]byte, error) {
 	if f == nil {
 		return nil, fmt.Errorf("%w: it has no entry %q", ErrNoPlan, name)
 	}
+	// The size that it claims is believed only to refuse it; it is checked while reading.
+	size, packed := f.UncompressedSize64, f.CompressedSize64
+	switch {
+	case size > uint64(a.bound.left):
+		return nil, a.bound.exceeded()
+	case size > bombSize && size/bombRatio > packed:
+		return nil, fmt.Errorf("%w: %s would be %d times as large as it is packed, which no plan is", ErrNoPlan, name, size/max(packed, 1))
+	}
 	rc, err := f.Open()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %v", ErrNoPlan, name, err)
 	}
 	defer rc.Close()
-	b, err := io.ReadAll(io.LimitReader(rc, a.bound.left+1))
-	if err != nil {
+	b := bytes.NewBuffer(make([]byte, 0, min(size, bombRatio*packed+bombSize)+bytes.MinRead))
+	if _, err := b.ReadFrom(io.LimitReader(rc, a.bound.left+1)); err != nil {
 		return nil, fmt.Errorf("%w: %s: %v", ErrNoPlan, name, err)
 	}
-	if a.bound.left -= int64(len(b)); a.bound.left < 0 {
-		return nil, fmt.Errorf("%w: it holds more than %d MiB", ErrNoPlan, a.bound.max>>20)
+	if a.bound.left -= int64(b.Len()); a.bound.left < 0 {
+		return nil, a.bound.exceeded()
 	}
-	return b, nil
+	return b.Bytes(), nil
 }
 
 func (a archive) unseal(head []byte, keys *state.Keyring) (archive, error) {

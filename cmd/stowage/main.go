@@ -16,9 +16,16 @@ import (
 // more (make bench). GOGC overrides it.
 const gcPercent = 200
 
+// memoryLimit is from where on the heap is collected more often, bytes. It is no bound:
+// what is live may be more. GOMEMLIMIT overrides it.
+const memoryLimit = 900 << 20
+
 func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
 	}
 	os.Exit(stowage())
 }

@@ -12,7 +12,7 @@ var update = flag.Bool("update", false, "write the expected outputs of the stori
 
 // TestMain makes this test binary the command stowage of the stories.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"stowage": main})
+	testscript.Main(m, map[string]func(){"stowage": main, "measured": measured})
 }
 
 // TestStories runs testdata/script/*.txtar: each is a session at a shell, with

@@ -64,7 +64,7 @@ var coalesceFunc = function.New(&function.Spec{
 	},
 	Impl: func(args []cty.Value, ty cty.Type) (cty.Value, error) {
 		for i, v := range args {
-			v, err := convert.Convert(v, ty)
+			v, err := Convert(v, ty)
 			if err != nil {
 				return cty.NilVal, function.NewArgError(i, err)
 			}

@@ -19,13 +19,21 @@ import (
 // there is read from disk, or shown without its text.
 func (v View) Diagnostics(w io.Writer, diags hcl.Diagnostics, files map[string]*hcl.File) error {
 	var b strings.Builder
-	for _, d := range sorted(diags) {
+	all := sorted(diags)
+	left := max(0, len(all)-maxShown)
+	for _, d := range all[left:] { // errors come last
 		b.WriteString(v.diagnostic(d, files))
 		b.WriteByte('\n')
+	}
+	if left > 0 {
+		fmt.Fprintf(&b, "There are %d more errors and warnings: mend these first.\n\n", left)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
+
+// maxShown is how many diagnostics are written out: nobody reads more at once.
+const maxShown = 100
 
 // sorted orders diagnostics: warnings before errors, then by place, then by text. Doubles are dropped.
 func sorted(diags hcl.Diagnostics) hcl.Diagnostics {
@@ -148,6 +156,7 @@ func (v View) source(rng hcl.Range, file *hcl.File) string {
 			to = min(from+1, len(text))
 		}
 		before, middle, after := maskLine(text, line.Start.Byte, from, to, masks)
+		before, middle, after = end(before), begin(middle), begin(after)
 		number := fmt.Sprintf("%4d: ", line.Start.Line)
 		if v.Color {
 			b.WriteString(number + before + v.paint("underline", middle) + after + "\n")
@@ -159,6 +168,26 @@ func (v View) source(rng hcl.Range, file *hcl.File) string {
 		}
 	}
 	return b.String()
+}
+
+// maxPart bounds, in bytes, what a snippet shows of a line before, within and after
+// what is meant: there are files of a single line.
+const maxPart = 200
+
+// begin is the beginning of a part of a line.
+func begin(s string) string {
+	if len(s) <= maxPart {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxPart], "") + "…"
+}
+
+// end is the end of a part of a line.
+func end(s string) string {
+	if len(s) <= maxPart {
+		return s
+	}
+	return "…" + strings.ToValidUTF8(s[len(s)-maxPart:], "")
 }
 
 func overlaps(line, rng hcl.Range) bool {
