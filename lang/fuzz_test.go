@@ -174,3 +174,42 @@ output "o" {
 		evaluateAnything(rt, src.Bytes())
 	})
 }
+
+// FuzzVariables: a variables file of any bytes is read or refused, and what is read
+// has the types that are declared.
+func FuzzVariables(f *testing.F) {
+	for _, s := range []string{"", "a = 1\n", "a = \"x\"\nb = [1, 2]\nc = { x = null }\n", "a = [[[[", "b = [for x in [1] : x]\n", "a = local.x\n", "c = { x = \"${1}\" }\n", "\x00", "a = 1\na = 2\n"} {
+		f.Add([]byte(s))
+	}
+	config, diags := Load(".", Options{Files: map[string][]byte{"main.stowage.hcl": []byte(`
+variable "a" { default = "x" }
+variable "b" {
+  type    = list(number)
+  default = []
+}
+variable "c" {
+  type    = object({ x = optional(string, "y") })
+  default = {}
+}
+`)}})
+	if diags.HasErrors() {
+		f.Fatal(diags)
+	}
+	path := filepath.Join(f.TempDir(), "values.hcl")
+	f.Fuzz(func(t *testing.T, src []byte) {
+		if err := os.WriteFile(path, src, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		values, diags := config.ReadVariables(VariableSources{Flags: []VariableFlag{{File: path}}})
+		if diags.HasErrors() {
+			return
+		}
+		e, diags := NewEvaluator(config, Inputs{Variables: values})
+		if diags.HasErrors() {
+			return
+		}
+		if v := e.Variables()["b"]; !v.Type().Equals(cty.List(cty.Number)) {
+			t.Errorf("%q: %#v", src, v)
+		}
+	})
+}
