@@ -9,6 +9,7 @@ import (
 
 	"github.com/stowage-iac/stowage/api"
 	"github.com/stowage-iac/stowage/lang"
+	"github.com/stowage-iac/stowage/providers"
 	"github.com/stowage-iac/stowage/providers/registry"
 	"github.com/stowage-iac/stowage/ssh"
 	stateregistry "github.com/stowage-iac/stowage/state/registry"
@@ -28,6 +29,9 @@ func (r *Run) LoadDir(dir string) (*lang.Config, hcl.Diagnostics) {
 	}
 	return cfg, diags
 }
+
+// Outside is what the sources of a configuration's data may reach.
+func (r *Run) Outside(cfg *lang.Config) providers.Outside { return outside{r, cfg} }
 
 // SSH is how hosts are reached where nothing else is shown meanwhile.
 func (r *Run) SSH() ssh.Options {

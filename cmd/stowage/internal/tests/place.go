@@ -30,6 +30,7 @@ type place struct {
 	config *lang.Config
 	store  *state.Store
 	fleet  *planner.Fleet
+	data   *planner.DataReader // of the present run
 }
 
 const (
@@ -100,7 +101,7 @@ func (p *place) real(s *state.State) bool {
 func (p *place) refresh(ctx context.Context, loaded *state.Loaded, inputs lang.Inputs, destroy bool) (*providers.World, hcl.Diagnostics) {
 	return planner.Refresh(ctx, planner.RefreshInput{
 		Config: p.config, Inputs: inputs, State: loaded.State, Cut: loaded.Interrupted,
-		Kinds: p.f.Suite.Run.Kinds, Fleet: p.fleet, Destroy: destroy,
+		Kinds: p.f.Suite.Run.Kinds, Fleet: p.fleet, Destroy: destroy, Data: p.data.Read, BaseDir: p.source,
 	})
 }
 
@@ -113,6 +114,7 @@ func (p *place) apply(soft, hard context.Context, locked *state.Locked, loaded *
 	result, diags := planner.Apply(soft, plan, planner.ApplyInput{
 		Config: p.config, Inputs: inputs, State: loaded.State, Kinds: p.f.Suite.Run.Kinds, Journal: journal,
 		Fleet: p.fleet, Hard: hard, Parallelism: p.f.Parallelism, BaseDir: p.source, Resolve: run.Resolver(hard),
+		Data: p.data.Read, Outside: p.f.Suite.Run.Outside(p.config),
 	})
 	if n := len(result.NotDone); n > 0 && !diags.HasErrors() {
 		diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Apply interrupted",

@@ -32,6 +32,7 @@ func (f *file) run(soft, hard context.Context, r *testfile.Run) Result {
 	if diags = append(diags, more...); diags.HasErrors() {
 		return f.judge(res, p, diags)
 	}
+	p.data = planner.NewDataReader(planner.DataOptions{Outside: f.Suite.Run.Outside(p.config), Parallelism: f.Parallelism})
 	locked, err := p.store.Lock(soft, "test", 0)
 	if err != nil {
 		return f.judge(res, p, append(diags, run.Diagnose("Cannot lock the state", err)...))
@@ -46,17 +47,12 @@ func (f *file) run(soft, hard context.Context, r *testfile.Run) Result {
 		return f.judge(res, p, diags)
 	}
 	res.Plan = plan
-	ev, outputs := plan.Evaluator(), planned(plan)
+	outputs := planned(plan)
 	if r.Apply {
 		if !contains(f.applied, p) {
 			f.applied = append(f.applied, p)
 		}
 		after, more := p.apply(soft, hard, locked, loaded, plan, inputs)
-		if diags = append(diags, more...); diags.HasErrors() {
-			return f.judge(res, p, diags)
-		}
-		inputs.Now = plan.Created
-		ev, more = planner.Recorded(p.config, inputs, after, f.Suite.Run.Kinds)
 		if diags = append(diags, more...); diags.HasErrors() {
 			return f.judge(res, p, diags)
 		}
@@ -66,7 +62,7 @@ func (f *file) run(soft, hard context.Context, r *testfile.Run) Result {
 		}
 	}
 	f.outputs[r.Name] = cty.ObjectVal(outputs)
-	diags = append(diags, f.asserts(r, ev, outputs)...)
+	diags = append(diags, f.asserts(r, plan.Evaluator(), outputs)...)
 	return f.judge(res, p, diags)
 }
 
@@ -75,7 +71,7 @@ func (f *file) run(soft, hard context.Context, r *testfile.Run) Result {
 func (f *file) plan(ctx context.Context, p *place, r *testfile.Run, inputs lang.Inputs, loaded *state.Loaded) (*planner.Plan, hcl.Diagnostics) {
 	in := planner.Input{
 		Config: p.config, Inputs: inputs, State: loaded.State, Cut: loaded.Interrupted, Kinds: f.Suite.Run.Kinds,
-		BaseDir: p.source, Context: p.config.Context, Version: api.StowageVersion, Now: time.Now(),
+		Data: p.data.Read, Outside: f.Suite.Run.Outside(p.config), BaseDir: p.source, Context: p.config.Context, Version: api.StowageVersion, Now: time.Now(),
 		Options: planner.Options{Targets: r.Options.Target, Excludes: r.Options.Exclude, Replace: r.Options.Replace, RefreshOnly: r.Options.RefreshOnly},
 	}
 	var world *providers.World
