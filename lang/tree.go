@@ -165,7 +165,7 @@ func (l *loader) locate(c *Call, rng hcl.Range) (Tree, bool) {
 	}
 	t, err := l.opts.Module(source)
 	if err != nil {
-		l.errorf("Module not available", rng, "module %q: %s", c.Name, err)
+		l.errorf("Module not available", rng, "module %q: %s.", c.Name, strings.TrimSuffix(err.Error(), "."))
 		return Tree{}, false
 	}
 	l.config.Sources[fact] = []byte(t.Root + "\n" + t.Dir)

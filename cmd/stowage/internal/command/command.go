@@ -11,6 +11,7 @@ import (
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/format"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/functions"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/graph"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/initialize"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/kinds"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/output"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/plan"
@@ -41,6 +42,7 @@ func App() *cli.App {
 			format.Command(),
 			functions.Command(),
 			graph.Command(),
+			initialize.Command(),
 			kinds.Command(),
 			output.Command(),
 			plan.Command(),

@@ -15,6 +15,7 @@ import (
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/selection"
 	"github.com/stowage-iac/stowage/lang"
+	"github.com/stowage-iac/stowage/lang/source"
 )
 
 // ContextEnv is the environment variable that chooses a context.
@@ -190,7 +191,7 @@ func (r *Run) Explicit() (Choice, error) { return r.choice(nil) }
 func (r *Run) Contexts() (*lang.Config, Choice, hcl.Diagnostics) {
 	var choice Choice
 	var problem error
-	cfg, diags := r.load(nil, func(declared []string) (string, string) {
+	cfg, diags := r.load(nil, source.New(".").Find, func(declared []string) (string, string) {
 		if choice, problem = r.choice(declared); !slices.Contains(declared, choice.Name) {
 			return "", ""
 		}

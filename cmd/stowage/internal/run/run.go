@@ -20,6 +20,7 @@ import (
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/view"
 	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/lang/schema"
+	"github.com/stowage-iac/stowage/lang/source"
 	"github.com/stowage-iac/stowage/providers"
 	"github.com/stowage-iac/stowage/providers/registry"
 	"github.com/stowage-iac/stowage/state"
@@ -145,8 +146,13 @@ func (r *Run) Load() (*lang.Config, hcl.Diagnostics) {
 
 // LoadFiles loads a configuration from a snapshot of its files; nil reads the directory.
 func (r *Run) LoadFiles(files map[string][]byte) (*lang.Config, hcl.Diagnostics) {
+	return r.loadWith(files, source.New(".").Find)
+}
+
+// loadWith loads in the context that was chosen; module finds those of other places.
+func (r *Run) loadWith(files map[string][]byte, module func(string) (lang.Tree, error)) (*lang.Config, hcl.Diagnostics) {
 	var problem error
-	cfg, diags := r.load(files, func(declared []string) (string, string) {
+	cfg, diags := r.load(files, module, func(declared []string) (string, string) {
 		c, err := r.choice(declared)
 		problem = err
 		return c.Name, c.How
@@ -162,9 +168,11 @@ func (r *Run) LoadFiles(files map[string][]byte) (*lang.Config, hcl.Diagnostics)
 	return cfg, diags
 }
 
-func (r *Run) load(files map[string][]byte, choose func([]string) (string, string)) (*lang.Config, hcl.Diagnostics) {
+func (r *Run) load(files map[string][]byte, module func(string) (lang.Tree, error), choose func([]string) (string, string)) (*lang.Config, hcl.Diagnostics) {
 	defer timed("loading the configuration")()
-	cfg, diags := lang.Load(".", r.options(files, choose))
+	o := r.options(files, choose)
+	o.Module = module
+	cfg, diags := lang.Load(".", o)
 	for name, f := range cfg.Files {
 		r.files[name] = f
 	}
