@@ -21,6 +21,7 @@ var layers = map[string][]string{
 	"api":            {},
 	"lang/schema":    {},
 	"lang":           {"lang", "lang/schema"},
+	"lang/source":    {"lang"},
 	"scheduler":      {"api", "scheduler"},
 	"ssh":            {"api", "ssh"},
 	"image":          {"api", "image"},
