@@ -38,6 +38,7 @@ func Load(dir string, opts Options) (*Config, hcl.Diagnostics) {
 			Sources: map[string][]byte{},
 		},
 	}
+	l.module.relative = "."
 	c := l.config
 	c.opts, c.snapshot = opts, opts.Files
 	c.Root, c.Variables, c.Locals = l.module, l.module.Variables, l.module.Locals

@@ -12,7 +12,7 @@ import (
 // call the same directory are two modules.
 type Module struct {
 	Path      string // module.app.module.db: the blocks that lead to it; "" for the root
-	Dir       string // of its files: path.module
+	Dir       string // of its files
 	Variables map[string]*Variable
 	Locals    map[string]*Local
 	Resources []*Resource // sorted by address
@@ -24,6 +24,7 @@ type Module struct {
 
 type module struct {
 	caller    *Call                // nil for the root
+	relative  string               // Dir as seen from the root's
 	tree      string               // directory that its sources cannot leave; "" when it is not from another place
 	index     int                  // in the list of all
 	calls     []*Call              // by slot
@@ -43,8 +44,9 @@ func newModule(path, dir string) *Module {
 	}
 }
 
-// path is path.module: the directory of the module, "." for that of the configuration.
-func (m *Module) path() string { return m.Dir }
+// path is path.module: the directory of the module as seen from that of the
+// configuration, which file functions start from; "." for the root.
+func (m *Module) path() string { return m.relative }
 
 // within is the address of something in a module.
 func within(module, address string) string {

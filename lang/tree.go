@@ -57,7 +57,7 @@ func (l *loader) call(c *Call, depth int) {
 		return
 	}
 	m := newModule(within(c.in.Path, c.address()), tree.Dir)
-	m.caller, m.tree = c, tree.Root
+	m.caller, m.tree, m.relative = c, tree.Root, filepath.ToSlash(l.relative(tree.Dir))
 	for up := c.in; up != nil; up = up.parent() {
 		if l.same(up, m) {
 			l.errorf("Module calls itself", a.Expr.Range(), "%s is the directory %s, which is being called already%s. A module cannot hold itself.", m.Path, m.Dir, calledAt(up))

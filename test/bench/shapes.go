@@ -58,6 +58,7 @@ type shape struct {
 	demands [2]demand
 	config  func(n int) string
 	more    func(n int) iter.Seq2[int, string] // further files by number; may be nil
+	module  string                             // a module in the directory m; may be ""
 }
 
 var allShapes = []shape{
@@ -83,6 +84,8 @@ pod "p" {
 `, n/2)
 	}},
 	{name: "blocks", demands: usual, config: func(int) string { return host + img }, more: blocks},
+	{name: "modules", demands: usual, config: func(n int) string { return host + img + calls(n, 100) }, module: pairs},
+	{name: "modules of ten", demands: usual, config: func(n int) string { return host + img + calls(n, n/10) }, module: pairs},
 	{name: "chain", tofu: "8.6 / 41 s at 1,000", demands: [2]demand{{2000, 200 * time.Millisecond, 80 << 20}, {20000, 6 * time.Second, 1 << 30}}, config: func(n int) string {
 		var b strings.Builder
 		b.WriteString("config \"c0\" {\n  files = { \"f\" = \"start\" }\n}\n")
@@ -92,6 +95,37 @@ pod "p" {
 		return b.String()
 	}},
 }
+
+// calls are n instances in k instances of the module pairs.
+func calls(n, k int) string {
+	return fmt.Sprintf(`
+module "m" {
+  source   = "./m"
+  for_each = { for i in range(%d) : "k${i}" => i }
+  text     = "content ${each.value}"
+  each     = %d
+  image    = image.x
+}
+`, k, n/k/2)
+}
+
+const pairs = `
+variable "text" { type = string }
+variable "each" { type = number }
+variable "image" {}
+config "c" {
+  count = var.each
+  files = { "f" = "${var.text} ${count.index}" }
+}
+pod "p" {
+  count = var.each
+  container "a" {
+    image = var.image
+    mount "/c" { config = config.c[count.index] }
+  }
+}
+output "versions" { value = config.c[*].version }
+`
 
 // shapes measures first and no-op plans of the CLI as a whole process, and how
 // they grow. The peer of the table is OpenTofu on a machine like this one, for
@@ -171,6 +205,14 @@ func (s shape) measure(ctx context.Context, b *bench, binary string, n int) (fir
 	}
 	if err := os.WriteFile(filepath.Join(dir, "content"), []byte("content"), 0o644); err != nil {
 		return first, again, err
+	}
+	if s.module != "" {
+		if err := os.Mkdir(filepath.Join(dir, "m"), 0o755); err != nil {
+			return first, again, err
+		}
+		if err := os.WriteFile(filepath.Join(dir, "m", "main.stowage.hcl"), []byte(s.module), 0o644); err != nil {
+			return first, again, err
+		}
 	}
 	if s.more != nil {
 		for i, text := range s.more(n) { // one at a time: what this process holds counts as its children's peak

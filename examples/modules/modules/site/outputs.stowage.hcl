@@ -1,0 +1,4 @@
+output "version" {
+  description = "Version of the page."
+  value       = config.page.version
+}
