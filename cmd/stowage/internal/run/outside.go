@@ -15,6 +15,7 @@ import (
 
 	"github.com/stowage-iac/stowage/api"
 	"github.com/stowage-iac/stowage/lang"
+	"github.com/stowage-iac/stowage/lang/source"
 	"github.com/stowage-iac/stowage/planner"
 	"github.com/stowage-iac/stowage/providers"
 	"github.com/stowage-iac/stowage/providers/data"
@@ -45,12 +46,14 @@ func (o outside) Outputs(ctx context.Context, of providers.StateRef) (map[string
 	if err != nil {
 		return nil, err
 	}
-	config, diags := lang.Load(dir, o.r.options(nil, func(declared []string) (string, string) {
+	options := o.r.options(nil, func(declared []string) (string, string) {
 		if name := contextName(o.config); of.Context == "" && slices.Contains(declared, name) {
 			return name, "the same context as here"
 		}
 		return of.Context, "the argument context"
-	}))
+	})
+	options.Module = source.New(dir).Find
+	config, diags := lang.Load(dir, options)
 	if diags.HasErrors() && !config.StateKnown {
 		return nil, firstError(diags)
 	}
