@@ -31,6 +31,16 @@ type Object struct {
 	Spec json.RawMessage `json:"spec"`
 }
 
+// Nobody owns an object that a state has given up: it stays, and any state may take
+// it over.
+const Nobody = "nobody"
+
+// Handover changes the owner of an object.
+type Handover struct {
+	From string `json:"from"` // the owner that it has
+	To   string `json:"to"`
+}
+
 // ConfigSpec is a config's content.
 type ConfigSpec struct {
 	// Version is the content's hash, 12 hex digits.

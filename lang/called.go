@@ -174,6 +174,9 @@ func (m *moduleInstance) output(o *Output) (cty.Value, []dep) {
 		for _, d := range o.dependsOn {
 			diags = append(diags, f.dependOn(d)...)
 		}
+		if !diags.HasErrors() {
+			diags = append(diags, f.judge(o.pre, "precondition of output "+quote(o.Name)+" of "+m.address).Diags...)
+		}
 		m.report(diags)
 		switch {
 		case diags.HasErrors():

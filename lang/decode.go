@@ -44,6 +44,15 @@ func (e *Evaluator) Decode(b *Block, key cty.Value) (*Instance, hcl.Diagnostics)
 	for _, d := range r.dependsOn {
 		diags = append(diags, f.dependOn(d)...)
 	}
+	if len(r.triggers) > 0 {
+		var more hcl.Diagnostics
+		inst.Triggers, more = f.triggers(r.triggers)
+		diags = append(diags, more...)
+	}
+	if len(r.pre) > 0 {
+		inst.Pre = f.judge(r.pre, "precondition of "+inst.Address)
+		diags = append(diags, inst.Pre.Diags...)
+	}
 	inst.Deps = f.addresses()
 	if len(diags) == 0 {
 		f.release()

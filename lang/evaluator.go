@@ -212,6 +212,9 @@ func (e *Evaluator) output(o *Output) (cty.Value, []string, hcl.Diagnostics) {
 	for _, d := range o.dependsOn {
 		diags = append(diags, f.dependOn(d)...)
 	}
+	if !diags.HasErrors() && len(o.pre) > 0 {
+		diags = append(diags, f.judge(o.pre, "precondition of output "+quote(o.Name)).Diags...)
+	}
 	if diags.HasErrors() {
 		return cty.DynamicVal, f.addresses(), diags
 	}

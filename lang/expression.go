@@ -47,6 +47,7 @@ type scope struct {
 	owner     *Resource // nil outside of resource blocks
 	count     bool      // count.index may be used
 	each      bool      // each.key and each.value may be used
+	self      bool      // self may be used: the object of the owner
 	iterators []string  // of the dynamic blocks around
 	only      []string  // roots that may be used; nil: all
 	why       string    // with only: a sentence why others may not

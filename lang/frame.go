@@ -21,6 +21,7 @@ type frame struct {
 	index    cty.Value   // count.index
 	eachKey  cty.Value
 	eachVal  cty.Value
+	self     cty.Value // in a postcondition
 	deps     []dep
 	ctx      *hcl.EvalContext
 	iterated []iteration // of the dynamic blocks around
@@ -64,7 +65,7 @@ func (m *moduleInstance) frame(forEach *expression) *frame {
 
 func (f *frame) reset(m *moduleInstance, forEach *expression) {
 	f.m, f.e, f.forEach = m, m.e, forEach
-	f.index, f.eachKey, f.eachVal = anyNumber, anyString, cty.DynamicVal
+	f.index, f.eachKey, f.eachVal, f.self = anyNumber, anyString, cty.DynamicVal, cty.DynamicVal
 	f.deps, f.iterated = f.deps[:0], nil
 	f.ctx.Functions = m.e.functions
 }
@@ -118,6 +119,8 @@ func (f *frame) target(r *ref) cty.Value {
 		return cty.StringVal(f.e.config.Root.path())
 	case toWorkingDir:
 		return cty.StringVal(f.e.workingDir())
+	case toSelf:
+		return f.self
 	case toResource:
 		return f.resource(r.resource, r.key)
 	case toModule:

@@ -64,6 +64,7 @@ func (l *loader) finish() {
 		}
 	}
 	l.order()
+	l.spread()
 }
 
 // named lists all named values, in an order that does not depend on the files.
@@ -111,6 +112,9 @@ func (r *Resource) expressions() []*expression {
 			}
 		}
 	}
+	all = append(all, r.triggers...)
+	all = append(all, expressionsOf(r.pre)...)
+	all = append(all, expressionsOf(r.post)...)
 	return all
 }
 

@@ -72,7 +72,7 @@ func (x *compiler) hoist(e hclsyntax.Expression) hclsyntax.Expression {
 func varies(e hclsyntax.Expression, bound []string) bool {
 	switch r := e.(type) {
 	case *ref:
-		return r.target == toCountIndex || r.target == toEachKey || r.target == toEachValue
+		return r.target == toCountIndex || r.target == toEachKey || r.target == toEachValue || r.target == toSelf
 	case *hclsyntax.ScopeTraversalExpr:
 		return !slices.Contains(bound, r.Traversal.RootName())
 	case *hclsyntax.AnonSymbolExpr:

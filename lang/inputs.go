@@ -337,7 +337,13 @@ func (c *Config) Validate() hcl.Diagnostics {
 		_, _, more := e.output(o)
 		diags = append(diags, more...)
 	}
-	return tidy(Distinct(append(diags, e.Finish()...)))
+	diags = append(diags, e.Finish()...)
+	_, more := e.Imports()
+	diags = append(diags, more...)
+	for _, check := range e.Checks() {
+		diags = append(diags, check.Diags...)
+	}
+	return tidy(Distinct(diags))
 }
 
 // check evaluates a block's body with what is known without any instance.
@@ -357,6 +363,11 @@ func (e *Evaluator) check(b *Block) hcl.Diagnostics {
 	diags := f.explain(x.expression(), x.diags)
 	_, more := f.body(r.body, f.ctx)
 	diags = append(diags, more...)
+	diags = append(diags, f.judge(r.pre, "precondition of "+r.address).Diags...)
+	_, more = f.triggers(r.triggers)
+	diags = append(diags, more...)
+	f.self = cty.UnknownVal(r.ty)
+	diags = append(diags, f.judge(r.post, "postcondition of "+r.address).Diags...)
 	for _, d := range r.dependsOn {
 		diags = append(diags, f.dependOn(d)...)
 	}

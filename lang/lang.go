@@ -92,6 +92,8 @@ type Config struct {
 	Locals    map[string]*Local
 	Outputs   []*Output   // sorted by name
 	Resources []*Resource // of all modules, sorted by address
+	Moves     Moves
+	Removals  []Removal
 
 	// Files are the parsed files by the names that ranges use, for snippets. Never nil.
 	Files map[string]*hcl.File
@@ -182,13 +184,17 @@ type Instance struct {
 	Range     hcl.Range // of the block's header, for diagnostics
 	Lifecycle Lifecycle
 	Timeouts  Timeouts
+	Triggers  []Trigger // replace_triggered_by
+	Pre       Outcome   // of the preconditions; their diagnostics are those of Decode, too
 }
 
 // Lifecycle is a resource's lifecycle block.
 type Lifecycle struct {
 	PreventDestroy      bool
 	CreateBeforeDestroy bool
-	IgnoreChanges       []string // attribute paths: container.image; "all" alone means every argument
+	// Spread is the block from which CreateBeforeDestroy has come; "" when it is the block's own.
+	Spread        string
+	IgnoreChanges []string // attribute paths: container.image; "all" alone means every argument
 }
 
 // Timeouts is a resource's timeouts block; zero where it says nothing.

@@ -64,6 +64,7 @@ func Load(dir string, opts Options) (*Config, hcl.Diagnostics) {
 // loaded is what a Config holds for its evaluators.
 type loaded struct {
 	opts     Options
+	imports  []*importBlock
 	snapshot map[string][]byte // Options.Files
 	modules  []*Module         // each after its parent
 	order    []*Resource
@@ -266,6 +267,14 @@ func (l *loader) declareBlock(b *hclsyntax.Block) {
 		l.declareContext(b)
 	case "data":
 		l.declareData(b)
+	case "check":
+		l.declareCheck(b)
+	case "import":
+		l.declareImport(b)
+	case "moved":
+		l.defineMoved(b)
+	case "removed":
+		l.defineRemoved(b)
 	default:
 		if s := l.opts.Schemas[b.Type]; s != nil {
 			if l.labels(b, "name") {
@@ -277,7 +286,7 @@ func (l *loader) declareBlock(b *hclsyntax.Block) {
 			l.errorf("Not supported yet", b.DefRange(), "This version of Stowage does not support %s blocks.%s", b.Type, sentence(why))
 			return
 		}
-		kinds := append(l.kinds(), "stowage", "context", "variable", "locals", "output", "module", "data")
+		kinds := append(l.kinds(), "stowage", "context", "variable", "locals", "output", "module", "data", "check", "import", "moved", "removed")
 		hint := didYouMean(b.Type, append(kinds, keysOf(l.opts.Later)...))
 		if b.Type == "resource" && len(b.Labels) == 2 {
 			hint = fmt.Sprintf(" A resource block begins with its kind: %s %q { … }.", b.Labels[0], b.Labels[1])
@@ -343,6 +352,14 @@ func (l *loader) define() {
 	for _, c := range l.module.calls {
 		l.defineCall(c)
 	}
+	for _, c := range l.module.Checks {
+		l.defineCheck(c)
+	}
+	for _, b := range l.module.importing {
+		l.defineImport(b)
+	}
+	l.finishMoves()
+	l.finishRemovals()
 }
 
 // tracked compiles an expression whose reach finish computes.

@@ -52,9 +52,6 @@ func (l *loader) unknownRoot(t hcl.Traversal, rng hcl.Range, root string) {
 		return
 	}
 	switch root {
-	case "self":
-		l.errorf("Unknown name", rng, "There is no self: refer to a local value from both places instead.")
-		return
 	case "terraform", "provider":
 		l.errorf("Not supported yet", rng, "This version of Stowage does not support %s.", root)
 		return

@@ -18,6 +18,7 @@ type Module struct {
 	Resources []*Resource // sorted by address
 	Outputs   []*Output   // sorted by name
 	Calls     map[string]*Call
+	Checks    []*Check // sorted by name
 
 	module
 }
@@ -35,6 +36,9 @@ type module struct {
 	bodies    int                  // number of cache slots for bodies
 	commons   int                  // … for common parts of expressions
 	stowage   *hclsyntax.Block
+	importing []*hclsyntax.Block
+	moved     []movedBlock
+	removed   []removedBlock
 }
 
 func newModule(path, dir string) *Module {
@@ -78,6 +82,7 @@ func (m *Module) number() {
 	for i, o := range m.Outputs {
 		o.index = i
 	}
+	slices.SortFunc(m.Checks, func(a, b *Check) int { return strings.Compare(a.Name, b.Name) })
 	for _, name := range keysOf(m.Variables) {
 		m.Variables[name].index = len(m.variables)
 		m.variables = append(m.variables, m.Variables[name])

@@ -10,6 +10,7 @@ type output struct {
 	value     *expression
 	dependsOn []dependency
 	named     named
+	pre       []*condition
 }
 
 func (l *loader) declareOutput(b *hclsyntax.Block) {
@@ -28,12 +29,13 @@ func (l *loader) declareOutput(b *hclsyntax.Block) {
 func (l *loader) defineOutput(o *Output) {
 	in := "output " + quote(o.Name)
 	o.value = &expression{Expression: nullExpr(o.Range)}
-	m := l.members(o.block.Body, in, map[string]string{"precondition": ""})
+	m := l.members(o.block.Body, in, nil)
 	o.Description = l.constString(m.attr("description"), in)
 	o.Sensitive = l.constBool(m.attr("sensitive"), in)
 	if a := m.attr("depends_on"); a != nil {
 		o.dependsOn = l.dependsOn(a, nil)
 	}
+	o.pre = l.conditions(m.block("precondition"), "Precondition failed", scope{in: in})
 	m.attr("ephemeral", "Outputs are kept in the state; mark a value sensitive to have it encrypted there.")
 	if a := m.attr("value"); a != nil {
 		o.value = l.tracked(a.Expr, scope{in: in})
@@ -42,4 +44,5 @@ func (l *loader) defineOutput(o *Output) {
 	}
 	m.done()
 	o.named.exprs = append([]*expression{o.value}, dependencyExprs(o.dependsOn)...)
+	o.named.exprs = append(o.named.exprs, expressionsOf(o.pre)...)
 }

@@ -39,6 +39,7 @@ const (
 	toWorkingDir
 	toResource
 	toModule
+	toSelf
 	toNothing // reported as an error by Load; unknown
 )
 
@@ -144,6 +145,8 @@ func (x *compiler) traversal(e *hclsyntax.ScopeTraversalExpr) hclsyntax.Expressi
 		x.toRepetition(r, root)
 	case "module":
 		x.toModule(r)
+	case "self":
+		x.toSelf(r)
 	case "context":
 		x.toFixed(r, root, map[string]target{"name": toContextName})
 	case "path":
@@ -229,6 +232,16 @@ func (x *compiler) toRepetition(r *ref, root string) {
 		x.out.level = perInstance
 		r.rest = r.Traversal[2:]
 	}
+}
+
+func (x *compiler) toSelf(r *ref) {
+	if !x.self {
+		x.errorf("Reference not possible here", r.SrcRange, "self is the object of the block itself: it can be used only in a postcondition of a resource. Elsewhere, refer to a local value from both places.")
+		return
+	}
+	r.target, r.rest = toSelf, r.Traversal[1:]
+	x.out.level = perInstance
+	x.checkObject(x.owner, r.rest, r.SrcRange)
 }
 
 func (x *compiler) toFixed(r *ref, root string, names map[string]target) {

@@ -21,6 +21,8 @@ type resource struct {
 	forEach   *expression
 	dependsOn []dependency
 	timeouts  Timeouts
+	pre, post []*condition
+	triggers  []*expression // replace_triggered_by
 	body      *body
 	refs      []*Resource // blocks that this one refers to, itself or through locals
 }
@@ -163,12 +165,19 @@ func (l *loader) dependsOn(a *hclsyntax.Attribute, owner *Resource) []dependency
 
 func (l *loader) defineLifecycle(r *Resource, b *hclsyntax.Block) {
 	const in = "the lifecycle block"
-	m := l.members(b.Body, in, map[string]string{"replace_triggered_by": "", "precondition": "Use a variable's validation.", "postcondition": ""})
+	m := l.members(b.Body, in, nil)
 	r.Lifecycle.PreventDestroy = l.constBool(m.attr("prevent_destroy"), in)
 	r.Lifecycle.CreateBeforeDestroy = l.constBool(m.attr("create_before_destroy"), in)
 	if a := m.attr("ignore_changes"); a != nil {
 		r.Lifecycle.IgnoreChanges = l.ignoreChanges(r, a)
 	}
+	s := scope{in: r.address, owner: r, count: r.count != nil, each: r.forEach != nil}
+	if a := m.attr("replace_triggered_by"); a != nil {
+		r.triggers = l.triggers(a, s)
+	}
+	r.pre = l.conditions(m.block("precondition"), "Precondition failed", s)
+	s.self = true
+	r.post = l.conditions(m.block("postcondition"), "Postcondition failed", s)
 	m.done()
 }
 

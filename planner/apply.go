@@ -9,7 +9,9 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+	"golang.org/x/sync/errgroup"
 
+	"github.com/stowage-iac/stowage/api"
 	"github.com/stowage-iac/stowage/image"
 	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/providers"
@@ -21,6 +23,7 @@ import (
 type Journal interface {
 	Begin(address, action string) error
 	Done(address string, result *state.Instance) error
+	Move(from string, result *state.Instance) error
 	Fail(address string) error
 	SetOutputs(outputs map[string]*state.Output) error
 	SetClusterID(id string) error
@@ -56,15 +59,18 @@ type ApplyInput struct {
 	Stowaged func(arch string) (string, error)
 	// Push sends an image; default Fleet.Push.
 	Push func(ctx context.Context, node string, img *image.Image, o image.PushOptions) error
+	// Own hands an object of the cluster over to another owner; default through Fleet.
+	Own func(ctx context.Context, kind api.Kind, name, from, to string) error
 }
 
 // Result is what an apply did.
 type Result struct {
-	Added, Changed, Destroyed int
+	Imported, Added, Changed, Destroyed, Forgotten, Moved int
 	// Done, Failed and NotDone are the titles of steps ("create pod.web"), in the
 	// plan's order; NotDone are those that a failure or a cancellation kept from starting.
 	Done, Failed, NotDone []string
 	Outputs               map[string]cty.Value
+	Checks                []Checked // of the check blocks, after the steps
 	Cancelled             bool
 	State                 *state.State // as written at the end; nil when that failed
 }
@@ -133,6 +139,10 @@ func newExecutor(p *Plan, in ApplyInput) (*executor, hcl.Diagnostics) {
 	if in.Push == nil && in.Fleet != nil {
 		in.Push = in.Fleet.Push
 	}
+	in.State = p.relocated(in.State)
+	if in.Own == nil && in.Fleet != nil {
+		in.Own = in.Fleet.Own
+	}
 	x := &executor{
 		ApplyInput: in, plan: p, kinds: newKinds(in.Kinds), changes: make(map[string]*Change, len(p.Changes)),
 		values: map[string]cty.Value{}, clusterID: in.State.ClusterID, hashKey: in.State.HashKey,
@@ -194,8 +204,11 @@ func (x *executor) evaluator() hcl.Diagnostics {
 }
 
 func (x *executor) needsEvaluation() bool {
+	if x.Config != nil && x.Config.Conditioned() {
+		return true
+	}
 	for _, c := range x.plan.Changes {
-		if !c.Settled && c.Action != NoOp && c.Action != Delete {
+		if !c.Settled && c.Action != NoOp && !c.Action.ends() {
 			return true
 		}
 	}
@@ -207,15 +220,31 @@ func (x *executor) needsEvaluation() bool {
 	return false
 }
 
-// begin names the cluster before its first node is made.
+// begin names the cluster before its first node is made, and records what moved.
 func (x *executor) begin() error {
-	if x.clusterID == "" && x.hasStep(func(k *kindInfo, s Step) bool { return k.carrier != nil && s.Kind == StepApply }) {
+	if x.clusterID == "" && x.plan.Adopts == "" && x.hasStep(func(k *kindInfo, s Step) bool { return k.carrier != nil && s.Kind == StepApply }) {
 		x.clusterID = newID()
 		if err := x.Journal.SetClusterID(x.clusterID); err != nil {
 			return err
 		}
 	}
-	return nil
+	if err := x.recordMoves(); err != nil {
+		return err
+	}
+	return x.recordImports()
+}
+
+// recordMoves gives the recorded instances the addresses that the plan has for them,
+// before anything is done to them. The records share their flushes.
+func (x *executor) recordMoves() error {
+	var g errgroup.Group
+	g.SetLimit(256)
+	for _, c := range x.plan.Changes {
+		if rec := x.State.Instances[c.Address]; c.MovedFrom != "" && rec != nil {
+			g.Go(func() error { return x.Journal.Move(c.MovedFrom, rec) })
+		}
+	}
+	return g.Wait()
 }
 
 // doing is the number of steps that do something.
@@ -248,8 +277,9 @@ func (x *executor) finish() hcl.Diagnostics {
 	if err := x.recordRefreshed(); err != nil {
 		return append(diags, journalFailed(err)...)
 	}
+	diags = append(diags, x.unjudged()...)
 	d, err := x.recordOutputs()
-	diags = append(diags, d...)
+	diags = append(append(diags, d...), x.check()...)
 	if err == nil && x.clusterID != "" && x.lastNodeGone() {
 		err = x.Journal.SetClusterID("")
 	}
@@ -275,7 +305,7 @@ func (x *executor) lastNodeGone() bool {
 
 // result counts and lists.
 func (x *executor) result() Result {
-	r := Result{Cancelled: x.cancelled, Outputs: x.outputs}
+	r := Result{Cancelled: x.cancelled, Outputs: x.outputs, Checks: x.checks, Moved: x.plan.Count().Move, Imported: x.plan.Count().Import}
 	for i, s := range x.plan.Steps {
 		if s.Kind == StepJoin {
 			continue
@@ -292,6 +322,8 @@ func (x *executor) result() Result {
 			continue
 		}
 		switch {
+		case s.Kind == StepDelete && x.plan.Changes[s.Index].Action == Forget:
+			r.Forgotten++
 		case s.Kind == StepDelete:
 			r.Destroyed++
 		case s.Kind == StepApply && x.plan.Changes[s.Index].Action == Read:

@@ -501,17 +501,17 @@ func TestKindsKeepTheContract(t *testing.T) {
 			attrs[a] = v
 		}
 		config, address := cty.ObjectVal(attrs), name+".x"
-		planned := k.Plan(providers.PlanRequest{Address: address, Prior: cty.NullVal(ty), Config: config}).Planned
-		req := providers.ApplyRequest{Address: address, Prior: cty.NullVal(ty), Planned: planned, Env: lineage{}, Placement: []string{"x"}, Progress: func(string) {}}
+		planned := k.Plan(providers.PlanRequest{Identity: providers.Identify(address), Prior: cty.NullVal(ty), Config: config}).Planned
+		req := providers.ApplyRequest{Identity: providers.Identify(address), Prior: cty.NullVal(ty), Planned: planned, Env: lineage{}, Placement: []string{"x"}, Progress: func(string) {}}
 		first := k.Apply(t.Context(), req)
 		again := k.Apply(t.Context(), req)
 		if first.Diags.HasErrors() || again.Diags.HasErrors() || !first.Value.RawEquals(again.Value) || !first.Value.IsWhollyKnown() {
 			t.Errorf("%s: %#v, then %#v: %s", name, first.Value, again.Value, text(append(first.Diags, again.Diags...)))
 		}
-		if second := k.Plan(providers.PlanRequest{Address: address, Prior: first.Value, Config: config}).Planned; !second.RawEquals(first.Value) {
+		if second := k.Plan(providers.PlanRequest{Identity: providers.Identify(address), Prior: first.Value, Config: config}).Planned; !second.RawEquals(first.Value) {
 			t.Errorf("%s: planned again it is %#v and not %#v", name, second, first.Value)
 		}
-		if read := k.Read(providers.ReadRequest{Address: address, Prior: first.Value, World: w.view()}); !read.Value.RawEquals(first.Value) {
+		if read := k.Read(providers.ReadRequest{Identity: providers.Identify(address), Prior: first.Value, World: w.view()}); !read.Value.RawEquals(first.Value) {
 			t.Errorf("%s: read again it is %#v and not %#v", name, read.Value, first.Value)
 		}
 		req.Prior, req.Planned = first.Value, cty.NullVal(ty)

@@ -28,6 +28,9 @@ func (x *executor) make(op Operation, c *Change) (ok bool, diags hcl.Diagnostics
 	if diags.HasErrors() {
 		return false, diags, nil
 	}
+	if c.CreateFirst && c.Old == "" {
+		prior = c.Before // it is there, and the new one takes its place
+	}
 	if k.carrier != nil && c.Action != Update {
 		// A host on which something was installed must be found again, whatever happens next.
 		inst, err := k.partial(c, planned)
@@ -58,6 +61,7 @@ func (x *executor) make(op Operation, c *Change) (ok bool, diags hcl.Diagnostics
 		return false, diags, err
 	}
 	x.set(c.Address, k.markSensitive(resp.Value))
+	diags = append(diags, x.postconditions(c, k.markSensitive(resp.Value))...)
 	return !diags.HasErrors(), diags, nil
 }
 
@@ -70,6 +74,11 @@ func at(path string) string {
 
 // recordFailure keeps what is there of an instance whose apply failed.
 func (x *executor) recordFailure(k *kindInfo, c *Change, now cty.Value) error {
+	if rec := x.State.Instances[c.Address]; c.CreateFirst && rec != nil {
+		again := *rec // it is still there; what there may be of its replacement goes
+		again.Replace = true
+		return x.Journal.Done(c.Address, &again)
+	}
 	if providers.IsNull(now) {
 		return x.Journal.Fail(c.Address)
 	}
@@ -83,6 +92,9 @@ func (x *executor) recordFailure(k *kindInfo, c *Change, now cty.Value) error {
 // remove deletes the prior object of an instance.
 func (x *executor) remove(op Operation, c *Change) (ok bool, diags hcl.Diagnostics, fatal error) {
 	k := x.kinds[c.Kind]
+	if c.CreateFirst && c.Old == "" {
+		return true, nil, nil // the new one has taken its place
+	}
 	before := c.Before
 	if before == cty.NilVal || before.IsNull() {
 		before = k.empty()
@@ -150,7 +162,7 @@ func (x *executor) planned(k *kindInfo, c *Change, prior cty.Value) (cty.Value, 
 		config = ignoreChanges(k.schema, config, prior, c.ignore)
 	}
 	resp, err := plan(k, providers.PlanRequest{
-		Address: c.Address, Prior: prior, Config: config, HashKey: x.hashKey, BaseDir: x.BaseDir, Resolve: x.Resolve, Outside: x.Outside,
+		Identity: c.id(), Prior: prior, Config: config, HashKey: x.hashKey, BaseDir: x.BaseDir, Resolve: x.Resolve, Outside: x.Outside,
 	})
 	diags = append(diags, x.located(c, resp.Diags)...)
 	if err != nil {
@@ -203,7 +215,10 @@ func (x *executor) call(op Operation, k *kindInfo, c *Change, req providers.Appl
 		ctx, cancel = context.WithTimeoutCause(ctx, c.Timeout, fmt.Errorf("it took longer than the %s of its timeouts block", c.Timeout))
 		defer cancel()
 	}
-	req.Address, req.HashKey, req.BaseDir, req.Context = c.Address, x.hashKey, x.BaseDir, x.plan.Context
+	req.Identity, req.HashKey, req.BaseDir, req.Context = c.id(), x.hashKey, x.BaseDir, x.plan.Context
+	if req.Planned.IsNull() {
+		req.Identity = c.was()
+	}
 	req.Env = x.env(k, c, req)
 	req.Progress = func(clause string) { x.Progress.Update(op, clause) }
 	var err error
@@ -317,7 +332,7 @@ func (x *executor) content(t *Transfer) ([]*image.Image, hcl.Diagnostics) {
 			return nil, diags
 		}
 		value = planned
-		cargo, _, diags := k.carried.Cargo(c.Address, planned)
+		cargo, _, diags := k.carried.Cargo(c.id(), planned)
 		if diags.HasErrors() {
 			return nil, diags
 		}
@@ -337,7 +352,7 @@ func (x *executor) content(t *Transfer) ([]*image.Image, hcl.Diagnostics) {
 func (x *executor) referents(c *Change) []*Change {
 	var out []*Change
 	for _, dep := range c.Deps {
-		if r := x.changes[dep]; r != nil && r.Action != Delete {
+		if r := x.changes[dep]; r != nil && !r.Action.ends() {
 			out = append(out, r)
 			continue
 		}
@@ -360,7 +375,7 @@ func (x *executor) open(ref string, holders []*Change, source string, value cty.
 		if h.Address != source {
 			v, _ = x.value(h.Address)
 		}
-		if img, ok, err := k.imager.Content(x.Hard, h.Address, v, ref, x.BaseDir); ok || err != nil {
+		if img, ok, err := k.imager.Content(x.Hard, h.id(), v, ref, x.BaseDir); ok || err != nil {
 			return img, err
 		}
 	}

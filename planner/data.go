@@ -150,9 +150,9 @@ func (m *maker) leaves(address string) bool {
 
 // later is the change that stands for a source that the apply reads.
 func (m *maker) later(k *kindInfo, inst *lang.Instance, why string) *Change {
-	resp := k.source.Plan(providers.PlanRequest{Address: inst.Address, Prior: k.codec.null, Config: inst.Config})
+	resp := k.source.Plan(providers.PlanRequest{Identity: providers.Identify(inst.Address), Prior: k.codec.null, Config: inst.Config})
 	return &Change{
-		Address: inst.Address, Kind: inst.Kind, Action: Read, Before: k.codec.null, After: resp.Planned,
+		Address: inst.Address, Object: providers.ObjectName(inst.Address), Kind: inst.Kind, Action: Read, Before: k.codec.null, After: resp.Planned,
 		Reason: why, Deps: inst.Deps, Timeout: inst.Timeouts.Read,
 	}
 }

@@ -19,6 +19,9 @@ func stepTitle(p *Plan, s Step) string {
 		}
 		return verb + c.Address
 	case StepDelete:
+		if c := p.Changes[s.Index]; c.Action == Forget {
+			return "forget " + c.Address
+		}
 		return "delete " + p.Changes[s.Index].Address
 	case StepPush:
 		t := p.Transfers[s.Index]
@@ -64,6 +67,13 @@ func (p *Plan) String() string {
 			fmt.Fprintf(&b, "%s output %s\n", o.Action, o.Name)
 		}
 	}
+	for _, c := range p.Checks {
+		fmt.Fprintf(&b, "check %s: %s", c.Address, c.Status)
+		for _, problem := range c.Problems {
+			fmt.Fprintf(&b, ": %s", problem)
+		}
+		b.WriteByte('\n')
+	}
 	for i, s := range p.Steps {
 		fmt.Fprintf(&b, "%d. %s", i, stepTitle(p, s))
 		if len(s.Needs) > 0 {
@@ -75,6 +85,12 @@ func (p *Plan) String() string {
 }
 
 func (p *Plan) dumpChange(b *strings.Builder, c *Change) {
+	if c.MovedFrom != "" {
+		fmt.Fprintf(b, "move %s to %s\n", c.MovedFrom, c.Address)
+	}
+	if c.Importing != "" {
+		fmt.Fprintf(b, "import %s as %s\n", c.Importing, c.Address)
+	}
 	if c.Action == NoOp && len(c.Drift) == 0 && len(c.Healed) == 0 {
 		return
 	}

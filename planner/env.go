@@ -30,8 +30,8 @@ var _ providers.Env = env{}
 func (x *executor) env(k *kindInfo, c *Change, req providers.ApplyRequest) providers.Env {
 	e := env{executor: x}
 	if k.carrier != nil && req.Planned.IsNull() {
-		if m, known, _ := k.carrier.Machine(c.Address, req.Prior); known {
-			e.leaving, e.prior = providers.ObjectName(c.Address), m.SSH
+		if m, known, _ := k.carrier.Machine(c.was(), req.Prior); known {
+			e.leaving, e.prior = c.was().Object, m.SSH
 		}
 	}
 	return e
@@ -44,22 +44,22 @@ func (x *executor) topology() {
 	x.pods = map[string]*Change{}
 	for _, c := range x.plan.Changes {
 		k := x.kinds[c.Kind]
-		if k.carried != nil && c.Action != Delete {
-			x.pods[providers.ObjectName(c.Address)] = c
+		if k.carried != nil && !c.Action.ends() {
+			x.pods[c.Object] = c
 		}
 		if k.carrier == nil {
 			continue
 		}
-		name := providers.ObjectName(c.Address)
+		name := c.Object
 		v, ok := x.value(c.Address)
 		if !ok {
 			continue
 		}
-		m, known, _ := k.carrier.Machine(c.Address, v)
+		m, known, _ := k.carrier.Machine(c.id(), v)
 		if !known {
 			continue
 		}
-		if c.Action == Delete {
+		if c.Action.ends() {
 			before[name] = m
 		} else {
 			machines[name] = m
@@ -102,11 +102,11 @@ func (e env) Host(ctx context.Context, node string) (ssh.Host, error) {
 func (x *executor) reach(node string) {
 	for _, c := range x.plan.Changes {
 		k := x.kinds[c.Kind]
-		if k.carrier == nil || providers.ObjectName(c.Address) != node || c.Settled {
+		if k.carrier == nil || c.Object != node || c.Settled {
 			continue
 		}
 		if v, ok := x.value(c.Address); ok {
-			if m, known, _ := k.carrier.Machine(c.Address, v); known {
+			if m, known, _ := k.carrier.Machine(c.id(), v); known {
 				x.Fleet.Add(node, m.SSH)
 			}
 		}
@@ -124,15 +124,23 @@ func (x *executor) Cluster(ctx context.Context) (*client.Client, error) {
 // Instance gives the present value of another resource.
 func (x *executor) Instance(address string) (cty.Value, bool) { return x.value(address) }
 
+// Object is the name of another resource's object.
+func (x *executor) Object(address string) string {
+	if c := x.changes[address]; c != nil {
+		return c.Object
+	}
+	return providers.ObjectName(address)
+}
+
 // Nodes are the nodes as declared, by name.
 func (x *executor) Nodes() map[string]cty.Value {
 	nodes := map[string]cty.Value{}
 	for _, c := range x.plan.Changes {
-		if x.kinds[c.Kind].carrier == nil || c.Action == Delete {
+		if x.kinds[c.Kind].carrier == nil || c.Action.ends() {
 			continue
 		}
 		if v, ok := x.value(c.Address); ok {
-			nodes[providers.ObjectName(c.Address)] = v
+			nodes[c.Object] = v
 		}
 	}
 	return nodes
@@ -148,7 +156,7 @@ func (x *executor) Eligible(pod string) []string {
 	if !ok {
 		return nil
 	}
-	cargo, known, _ := x.kinds[c.Kind].carried.Cargo(c.Address, v)
+	cargo, known, _ := x.kinds[c.Kind].carried.Cargo(c.id(), v)
 	if !known {
 		return nil
 	}

@@ -30,6 +30,7 @@ type executor struct {
 	hashKey   []byte
 	outputs   map[string]cty.Value
 	soft      context.Context // when it ends, nothing new is begun
+	checks    []Checked
 
 	specs   map[string]api.NodeSpec // the nodes there will be, with roles
 	manager string
@@ -150,7 +151,11 @@ func (x *executor) step(i int, s Step) (out outcome) {
 		out.diags = x.push(op, &x.plan.Transfers[s.Index])
 		out.ok = !out.diags.HasErrors()
 	case StepDelete:
-		out.ok, out.diags, out.fatal = x.remove(op, x.plan.Changes[s.Index])
+		if c := x.plan.Changes[s.Index]; c.Action == Forget {
+			out.ok, out.diags, out.fatal = x.forget(c)
+		} else {
+			out.ok, out.diags, out.fatal = x.remove(op, c)
+		}
 	default:
 		c := x.plan.Changes[s.Index]
 		if c.Action == Read {
@@ -170,7 +175,11 @@ func (x *executor) operation(s Step) Operation {
 		t := &x.plan.Transfers[s.Index]
 		op.Verb, op.Address = Pushing, t.Image+" → "+t.Node
 	case StepDelete:
-		op.Verb, op.Address = Destroying, x.plan.Changes[s.Index].Address
+		c := x.plan.Changes[s.Index]
+		op.Verb, op.Address = Destroying, c.Address
+		if c.Action == Forget {
+			op.Verb = Forgetting
+		}
 	default:
 		c := x.plan.Changes[s.Index]
 		op.Verb, op.Address = Creating, c.Address
@@ -197,7 +206,7 @@ func (x *executor) value(address string) (cty.Value, bool) {
 		return cty.NilVal, false
 	}
 	switch {
-	case c.Action == Delete:
+	case c.Action.ends():
 		return c.Before, c.Before != cty.NilVal
 	case c.After != cty.NilVal:
 		return c.After, true

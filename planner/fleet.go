@@ -157,6 +157,15 @@ func (f *Fleet) Missing(ctx context.Context, node, platform string, images []*im
 	return image.Missing(ctx, f.dialer(node, api.ContainerdSock), platform, images...)
 }
 
+// Own hands an object of the cluster over to another owner.
+func (f *Fleet) Own(ctx context.Context, kind api.Kind, name, from, to string) error {
+	c, err := f.Cluster(ctx)
+	if err != nil {
+		return err
+	}
+	return c.Own(ctx, kind, name, from, to)
+}
+
 // Push brings an image into a node's containerd, what is missing there only.
 func (f *Fleet) Push(ctx context.Context, node string, img *image.Image, o image.PushOptions) error {
 	_, err := image.Push(ctx, f.dialer(node, api.ContainerdSock), img, o)

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/stowage-iac/stowage/lang"
-	"github.com/stowage-iac/stowage/providers"
 )
 
 // graph puts the plan's steps in order. Edges run between instances; a dependency
@@ -102,13 +101,13 @@ func (g *grapher) steps() {
 		block, _ := splitAddress(c.Address)
 		g.members[block] = append(g.members[block], i)
 		g.apply[i], g.delete[i] = -1, -1
-		if c.Action == Delete || c.Action == Replace {
+		if c.Action.ends() || c.Action == Replace {
 			g.delete[i] = g.node(StepDelete, i, "")
 		}
 		switch c.Action {
 		case NoOp:
 			g.apply[i] = g.node(StepJoin, i, c.Address)
-		case Delete:
+		case Delete, Forget:
 		default:
 			g.apply[i] = g.node(StepApply, i, "")
 		}
@@ -222,7 +221,7 @@ func (g *grapher) unused(i, j int) {
 // created again, or was created first.
 func (g *grapher) ends(j int) bool {
 	c := g.changes[j]
-	return c.Action == Delete || c.Action == Replace && c.CreateFirst
+	return c.Action.ends() || c.Action == Replace && c.CreateFirst
 }
 
 // cluster: everything that lives in the cluster waits for its manager, and the
@@ -310,13 +309,13 @@ func (g *grapher) leaving() {
 	}
 	bindings := g.bindings()
 	for i, c := range g.changes {
-		if c.Action != Delete || g.kinds[c.Kind].carried == nil {
+		if !c.Action.ends() || g.kinds[c.Kind].carried == nil {
 			continue
 		}
 		for _, node := range c.Placement {
 			g.leaves(node, g.delete[i])
 		}
-		for _, node := range bindings[providers.ObjectName(c.Address)] {
+		for _, node := range bindings[c.was().Object] {
 			g.leaves(node, g.delete[i])
 		}
 	}
@@ -358,7 +357,7 @@ func (g *grapher) hostPorts() {
 		if k.carried == nil || c.Action == NoOp || c.Action == Create || c.Before.IsNull() {
 			continue
 		}
-		cargo, known, _ := k.carried.Cargo(c.Address, c.Before)
+		cargo, known, _ := k.carried.Cargo(c.was(), c.Before)
 		if !known || len(cargo.Request.HostPorts) == 0 {
 			continue
 		}

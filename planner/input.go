@@ -23,6 +23,8 @@ type Input struct {
 	// Cut tells of an apply that did not end, nil when the last one did.
 	Cut   *state.Interrupted
 	Kinds map[string]providers.Kind
+	// Imports come besides the import blocks of the configuration.
+	Imports []lang.Import
 	// World is what Refresh read; nil compares with the recorded values only.
 	World *providers.World
 	// Images tells what hosts lack of images; nil: they lack everything that their
@@ -58,11 +60,14 @@ type kindInfo struct {
 	schema    *schema.Block
 	carrier   providers.Carrier // nil unless its instances are hosts
 	carried   providers.Carried // nil unless its instances have replicas
+	overlap   providers.Overlap // how an object is replaced with create_before_destroy
+	exclusive string            // why it cannot be, with NoOverlap
 	imager    providers.Imager  // nil unless its instances hold image content
 	source    *data.Kind        // nil unless its instances are only read
 	computed  []string          // top-level attributes that nobody sets
 	sensitive bool              // the schema has sensitive attributes
 	resident  bool              // its instances live in the cluster
+	refers    bool              // the schema has references to other blocks
 }
 
 func newKinds(kinds map[string]providers.Kind) map[string]*kindInfo {
@@ -75,12 +80,16 @@ func newKinds(kinds map[string]providers.Kind) map[string]*kindInfo {
 
 func newKind(k providers.Kind) *kindInfo {
 	block := k.Schema()
-	info := &kindInfo{Kind: k, schema: block, codec: newCodec(block.ImpliedType()), sensitive: hasSensitive(block)}
+	info := &kindInfo{Kind: k, schema: block, codec: newCodec(block.ImpliedType()), sensitive: hasSensitive(block), refers: refers(block)}
 	outside, ok := k.(interface{ OutsideCluster() bool })
 	info.resident = !ok || !outside.OutsideCluster()
 	info.carrier, _ = k.(providers.Carrier)
 	info.carried, _ = k.(providers.Carried)
 	info.imager, _ = k.(providers.Imager)
+	info.exclusive = "two objects of this kind cannot stand for one block at once"
+	if o, ok := k.(providers.Overlapper); ok {
+		info.overlap, info.exclusive = o.Overlap()
+	}
 	if source, ok := k.(data.Kind); ok {
 		info.source = &source
 	}

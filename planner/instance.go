@@ -16,24 +16,35 @@ import (
 
 // instance plans one instance of the configuration; nil when that fails.
 func (m *maker) instance(k *kindInfo, inst *lang.Instance) *Change {
+	rec := m.recorded(inst.Address)
 	c := &Change{
-		Address: inst.Address, Kind: inst.Kind, Deps: m.withData(inst.Deps),
+		Address: inst.Address, Object: m.names.of(inst.Kind, inst.Address, rec).Object, MovedFrom: m.from[inst.Address],
+		Kind: inst.Kind, Deps: m.withData(inst.Deps),
 		PreventDestroy: inst.Lifecycle.PreventDestroy, ignore: inst.Lifecycle.IgnoreChanges,
 	}
-	if !m.prior(k, c, m.recorded(inst.Address)) || !m.ours(c, inst) {
+	im, importing := m.importing[inst.Address]
+	switch {
+	case rec == nil && importing:
+		if !m.adopt(k, c, inst, im) {
+			return nil
+		}
+	case !m.prior(k, c, rec) || !m.ours(c, inst):
 		return nil
 	}
 	config := inst.Config
 	if len(c.ignore) > 0 {
 		config = ignoreChanges(k.schema, config, c.Before, c.ignore)
 	}
-	resp, ok := m.ask(k, inst, c.Before, config)
+	resp, ok := m.ask(k, c, inst, c.Before, config)
 	if !ok {
 		return nil
 	}
 	c.After = resp.Planned
 	if !m.decide(k, c, inst, config, resp) {
 		return nil
+	}
+	if rec != nil && c.Action == NoOp && (m.touched[c.Address] || rec.PreventDestroy != c.PreventDestroy) {
+		c.Refreshed = true
 	}
 	c.Settled = c.Action == NoOp || len(inst.Deps) == 0 || k.codec.known(config)
 	c.Timeout = timeout(c.Action, inst.Timeouts)
@@ -57,7 +68,7 @@ func timeout(a Action, t lang.Timeouts) time.Duration {
 // Healed. It reports whether planning can go on.
 func (m *maker) prior(k *kindInfo, c *Change, rec *state.Instance) bool {
 	c.Before = k.codec.null
-	if obj := m.in.World.Object(api.Kind(c.Kind), providers.ObjectName(c.Address)); obj != nil && obj.Owner == m.in.State.Lineage {
+	if obj := m.in.World.Object(api.Kind(c.Kind), c.Object); obj != nil && obj.Owner == m.in.State.Lineage {
 		c.ModRevision = obj.ModRevision
 	}
 	if rec == nil {
@@ -69,11 +80,14 @@ func (m *maker) prior(k *kindInfo, c *Change, rec *state.Instance) bool {
 			"%s. Put an earlier version of the state back, or remove the instance from it.", sentence(err))))
 		return false
 	}
+	if referring := m.refer(k, recorded); !same(referring, recorded) {
+		recorded, m.touched[c.Address] = referring, true
+	}
 	c.Before = recorded
 	if m.in.World == nil {
 		return true
 	}
-	resp, err := read(k, providers.ReadRequest{Address: c.Address, Prior: recorded, World: m.in.World})
+	resp, err := read(k, providers.ReadRequest{Identity: c.id(), Prior: recorded, World: m.in.World})
 	m.report(nil, resp.Diags, err, c.Address)
 	if err != nil || resp.Diags.HasErrors() {
 		return false
@@ -116,20 +130,27 @@ func drift(k *kindInfo, recorded, now cty.Value) []providers.Cause {
 
 // ours refuses to plan over the object of another state.
 func (m *maker) ours(c *Change, inst *lang.Instance) bool {
-	obj := m.in.World.Object(api.Kind(c.Kind), providers.ObjectName(c.Address))
+	obj := m.in.World.Object(api.Kind(c.Kind), c.Object)
 	if obj == nil || obj.Owner == m.in.State.Lineage || obj.Owner == "" {
 		return true
 	}
+	if obj.Owner == api.Nobody {
+		m.diags = append(m.diags, errorf(inst.Range.Ptr(), "Exists already", fmt.Sprintf(
+			"The cluster has an object %s %q already, which belongs to no state: a removed block gave it up. Rename the block, or take the object over: import { to = %s, id = %q }.",
+			c.Kind, c.Object, c.Address, c.Object)))
+		return false
+	}
 	m.diags = append(m.diags, errorf(inst.Range.Ptr(), "Managed by another state", fmt.Sprintf(
 		"The cluster has an object %s already, and it belongs to the state with the lineage %s, not to this one (%s). "+
-			"Rename the block, or remove the object with the configuration that made it.", c.Address, obj.Owner, m.in.State.Lineage)))
+			"Rename the block, or remove the object with the configuration that made it; or, if that state is lost, take the object over: import { to = %s, id = %q }.",
+		c.Address, obj.Owner, m.in.State.Lineage, c.Address, c.Object)))
 	return false
 }
 
 // ask has the kind plan, and survives its mistakes.
-func (m *maker) ask(k *kindInfo, inst *lang.Instance, prior, config cty.Value) (providers.PlanResponse, bool) {
+func (m *maker) ask(k *kindInfo, c *Change, inst *lang.Instance, prior, config cty.Value) (providers.PlanResponse, bool) {
 	resp, err := plan(k, providers.PlanRequest{
-		Address: inst.Address, Prior: prior, Config: config,
+		Identity: c.id(), Prior: prior, Config: config,
 		HashKey: m.in.State.HashKey, BaseDir: m.in.BaseDir, Resolve: m.in.Resolve, Outside: m.in.Outside,
 	})
 	m.report(&inst.Range, resp.Diags, err, inst.Address)
@@ -143,6 +164,16 @@ func (m *maker) ask(k *kindInfo, inst *lang.Instance, prior, config cty.Value) (
 // decide finds the action and its reasons.
 func (m *maker) decide(k *kindInfo, c *Change, inst *lang.Instance, config cty.Value, resp providers.PlanResponse) bool {
 	rec := m.recorded(c.Address)
+	if !c.Before.IsNull() {
+		switch by := m.triggered(inst); {
+		case by != "":
+			c.Reason = by + " changes, and replace_triggered_by names it"
+			return m.replace(k, c, inst, config, nil)
+		case rec != nil && rec.Replace:
+			c.Reason = "its replacement did not finish"
+			return m.replace(k, c, inst, config, nil)
+		}
+	}
 	switch {
 	case c.Before.IsNull():
 		c.Action = Create
@@ -175,22 +206,64 @@ func (m *maker) decide(k *kindInfo, c *Change, inst *lang.Instance, config cty.V
 func (m *maker) replace(k *kindInfo, c *Change, inst *lang.Instance, config cty.Value, force []providers.Cause) bool {
 	c.Action, c.Causes = Replace, force
 	m.originate(c, inst)
-	if inst.Lifecycle.CreateBeforeDestroy {
-		if cbd, ok := k.Kind.(interface{ CreateBeforeDestroy() bool }); ok && cbd.CreateBeforeDestroy() {
-			c.CreateFirst = true
-		} else {
-			m.diags = append(m.diags, &hcl.Diagnostic{
-				Severity: hcl.DiagWarning, Summary: "create_before_destroy has no effect", Subject: inst.Range.Ptr(),
-				Detail: fmt.Sprintf("Two objects with the address %s cannot exist at once, so the old one goes first.", c.Address),
-			})
+	if inst.Lifecycle.CreateBeforeDestroy && k.overlap != providers.NoOverlap {
+		c.CreateFirst = true
+		if k.overlap == providers.Beside {
+			c.Old = c.Object
+			c.Object = m.names.free(c.Kind, c.Address, c.Old)
+			m.names[c.Kind+"."+c.Object] = c.Address
 		}
 	}
 	if inst.Lifecycle.PreventDestroy {
 		m.prevented(c, inst.Range.Ptr())
 	}
-	resp, ok := m.ask(k, inst, k.codec.null, config)
+	resp, ok := m.ask(k, c, inst, k.codec.null, config)
 	c.After = resp.Planned
 	return ok
+}
+
+// exclusive refuses create_before_destroy where it is written and not possible. Where
+// it only has come from another block, the old object goes first; should that close a
+// circle, the graph says so.
+func (m *maker) exclusive(k *kindInfo, r *lang.Resource) {
+	if lc := r.Lifecycle; lc.CreateBeforeDestroy && lc.Spread == "" && k.overlap == providers.NoOverlap {
+		m.diags = append(m.diags, errorf(r.Range.Ptr(), "create_before_destroy is not possible", fmt.Sprintf(
+			"%s cannot be replaced by something made before it goes: %s. Remove create_before_destroy.", r.Address(), k.exclusive)))
+	}
+}
+
+// triggered says which entry of replace_triggered_by asks for a replacement.
+func (m *maker) triggered(inst *lang.Instance) string {
+	for _, t := range inst.Triggers {
+		if !t.All {
+			if fires(t, m.changes[t.Address]) {
+				return t.Text
+			}
+			continue
+		}
+		if b := m.blocks[t.Address]; b != nil {
+			for _, c := range b.instances {
+				if fires(t, c) {
+					return c.Address
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// fires reports whether a change is one that a trigger waits for: an update or a
+// replacement, or one of the part that it names.
+func fires(t lang.Trigger, c *Change) bool {
+	if c == nil || c.Action != Update && c.Action != Replace {
+		return false
+	}
+	if !t.Part() {
+		return true
+	}
+	before, had := t.Value(c.Before)
+	after, has := t.Value(c.After)
+	return had != has || had && !same(before, after)
 }
 
 func (m *maker) prevented(c *Change, subject *hcl.Range) {
@@ -201,9 +274,12 @@ func (m *maker) prevented(c *Change, subject *hcl.Range) {
 	if why != "" {
 		why = " (" + why + ")"
 	}
+	lift := "set prevent_destroy to false, apply, and plan again"
+	if subject == nil {
+		lift = "put the block back with prevent_destroy = false, apply, and remove it then. A removed block without destroy = true forgets it and leaves it as it is"
+	}
 	m.diags = append(m.diags, errorf(subject, "Destruction prevented", fmt.Sprintf(
-		"%s has prevent_destroy set, and this plan would destroy it%s. Undo the change that leads to it; or, if it is meant, "+
-			"set prevent_destroy to false, apply, and plan again.", c.Address, why)))
+		"%s has prevent_destroy set, and this plan would destroy it%s. Undo the change that leads to it; or, if it is meant, %s.", c.Address, why, lift)))
 }
 
 // clause is a cause as a clause: "replicas: why", or either alone.

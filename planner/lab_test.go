@@ -136,7 +136,7 @@ func (l *lab) tryApply(ctx context.Context) (planner.Result, hcl.Diagnostics) {
 		l.tb.Fatal(err)
 	}
 	l.last = p
-	in := planner.ApplyInput{Config: cfg, State: loaded.State, Kinds: l.world.kinds(), Journal: journal, Data: l.data.Read}
+	in := planner.ApplyInput{Config: cfg, State: loaded.State, Kinds: l.world.kinds(), Journal: journal, Own: l.world.own, Data: l.data.Read}
 	if l.during != nil {
 		l.during(&in)
 	}

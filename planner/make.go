@@ -65,7 +65,9 @@ type maker struct {
 	pods     []*podPlan
 	bound    map[string]map[int]string      // pod → slot → node, now
 	others   map[string][]scheduler.Running // of other states, by node
-	staying  map[string][]scheduler.Running // of pods that the plan is not about, by node
+	*ledger
+	importing imports
+	staying   map[string][]scheduler.Running // of pods that the plan is not about, by node
 	// Of data blocks, see data.go: what each instance depends on, all of that, and
 	// which blocks and modules that they depend on are about to change.
 	through   map[string][]string
@@ -98,10 +100,16 @@ func newMaker(in Input, kinds map[string]*kindInfo, moving map[string]bool) *mak
 			Destroy: in.Destroy, Options: in.Options, Lineage: in.State.Lineage, Serial: in.State.Serial, hashKey: in.State.HashKey,
 		},
 	}
+	cfg := in.Config
+	if in.Destroy {
+		cfg = nil // everything goes, whatever its address
+	}
+	m.ledger, m.diags = newLedger(cfg, in.State)
+	m.in.State = m.state
 	if c := in.Cut; c != nil {
 		m.plan.Interrupted = &Interrupted{Operation: c.Operation, Running: c.Running, Started: c.Started, By: c.By, Done: c.Done, Underway: c.Underway}
 		for _, address := range c.Underway {
-			m.underway[address] = true
+			m.underway[m.now(address)] = true
 		}
 	}
 	return m
@@ -115,6 +123,7 @@ func (m *maker) make(ctx context.Context) {
 	if !m.in.Destroy && !m.evaluate(ctx) {
 		return
 	}
+	m.unimported()
 	m.removed()
 	m.orphans()
 	m.narrow()
@@ -126,6 +135,7 @@ func (m *maker) make(ctx context.Context) {
 	}
 	m.transfers(ctx)
 	m.outputs()
+	m.checks()
 	if !m.diags.HasErrors() {
 		m.graph()
 	}
@@ -155,6 +165,11 @@ func (m *maker) evaluate(ctx context.Context) bool {
 		return false
 	}
 	m.ev, m.plan.ev = ev, ev
+	m.importing, diags = readImports(ev, m.in.Imports)
+	if m.diags = append(m.diags, diags...); diags.HasErrors() {
+		m.failed = true
+		return false
+	}
 	for batch := range ev.Batches(m.isSource) {
 		if err := ctx.Err(); err != nil {
 			m.failed = true
@@ -185,6 +200,9 @@ func (m *maker) block(in *lang.Block) {
 		return
 	}
 	b.keys = keys
+	m.exclusive(k, in.Resource)
+	m.reshape(in, keys)
+	m.in.State = m.state
 	b.instances = make([]*Change, 0, len(keys))
 	for _, key := range keys {
 		inst, diags := m.ev.Decode(in, key)
@@ -201,6 +219,9 @@ func (m *maker) block(in *lang.Block) {
 			m.changes[address], m.failedDeps[address] = nil, m.withData(inst.Deps)
 			m.ev.Set(address, cty.UnknownVal(k.codec.ty))
 			continue
+		}
+		if len(inst.Pre.Status) > 0 || in.Resource.Conditioned() {
+			m.conditions(in, inst, c)
 		}
 		b.instances = append(b.instances, c)
 		m.changes[c.Address] = c
@@ -289,7 +310,7 @@ func (m *maker) referred(address string) bool {
 }
 
 // recorded is the state's record of an address, nil when there is none.
-func (m *maker) recorded(address string) *state.Instance { return m.in.State.Instances[address] }
+func (m *maker) recorded(address string) *state.Instance { return m.state.Instances[address] }
 
 // resolveOnce asks for each reference once.
 func resolveOnce(resolve func(string) (string, error)) func(string) (string, error) {

@@ -36,16 +36,18 @@ func (m *maker) planNodes() {
 		if k.carrier == nil {
 			continue
 		}
-		if was, known, _ := k.carrier.Machine(c.Address, c.Before); known && m.recorded(c.Address) != nil {
+		if was, known, _ := k.carrier.Machine(c.was(), c.Before); known && (m.recorded(c.Address) != nil || c.Importing != "") {
 			before[was.Spec.Name] = was
 		}
-		name := providers.ObjectName(c.Address)
+		name := c.Object
 		if c.Action == Delete {
 			f.leaving[name] = c
+		}
+		if c.Action.ends() {
 			continue
 		}
 		f.changes[name] = c
-		machine, known, diags := k.carrier.Machine(c.Address, c.After)
+		machine, known, diags := k.carrier.Machine(c.id(), c.After)
 		m.report(m.subject(c.Address), diags, nil, c.Address)
 		if !known {
 			f.unknown = append(f.unknown, name)
@@ -116,7 +118,7 @@ func (m *maker) checkManager() {
 // residents reports whether anything but its nodes stays in the cluster.
 func (m *maker) residents() bool {
 	for _, c := range m.plan.Changes {
-		if m.kinds[c.Kind].carrier == nil && c.Action != Create && c.Action != Delete {
+		if m.kinds[c.Kind].carrier == nil && c.Action != Create && !c.Action.ends() {
 			return true
 		}
 	}

@@ -63,6 +63,9 @@ func TestPartialPlanIsPartOfTheWhole(t *testing.T) {
 		touched := map[string]bool{}
 		for _, c := range part.Changes {
 			touched[c.Address] = c.Action != planner.NoOp
+			if c.MovedFrom != "" { // a new address is no change
+				before[c.Address] = before[c.MovedFrom]
+			}
 		}
 		for address, rec := range l.state().State.Instances {
 			if was := before[address]; !touched[address] && (was == nil || string(was.Value) != string(rec.Value)) {

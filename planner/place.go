@@ -27,14 +27,14 @@ func (m *maker) place() {
 		return
 	}
 	m.usesBefore()
-	nodes := m.occupied()
+	nodes := m.occupied(m.lingering(true))
 	requests := make([]scheduler.Request, 0, len(m.pods))
 	for _, p := range m.pods {
 		requests = append(requests, p.cargo.Request)
 	}
 	result := scheduler.Place(nodes, requests)
 	m.settle(result)
-	m.usesAfter(nodes)
+	m.usesAfter(m.occupied(m.lingering(false)))
 }
 
 // gather lists the pods, with where each slot is now.
@@ -42,14 +42,14 @@ func (m *maker) gather() {
 	bindings := m.bindings()
 	for _, c := range m.plan.Changes {
 		k := m.kinds[c.Kind]
-		if k.carried == nil || c.Action == Delete {
+		if k.carried == nil || c.Action.ends() {
 			continue
 		}
 		if c.left {
 			m.leftPod(k, c)
 			continue
 		}
-		cargo, known, diags := k.carried.Cargo(c.Address, c.After)
+		cargo, known, diags := k.carried.Cargo(c.id(), c.After)
 		m.report(m.subject(c.Address), diags, nil, c.Address)
 		if diags.HasErrors() {
 			continue
@@ -61,7 +61,7 @@ func (m *maker) gather() {
 			continue
 		}
 		p := &podPlan{change: c, cargo: cargo, previous: bindings[cargo.Request.Pod]}
-		if p.previous == nil {
+		if p.previous == nil && !c.CreateFirst {
 			p.previous = m.recordedPlacement(c.Address)
 		}
 		p.cargo.Request.Previous = p.previous
@@ -130,14 +130,11 @@ func placementOf(nodes []string) map[int]string {
 // leftPod counts the replicas of a pod that the plan is not about: they stay where
 // they are, so that their nodes must, too.
 func (m *maker) leftPod(k *kindInfo, c *Change) {
-	cargo, known, diags := k.carried.Cargo(c.Address, c.After)
+	cargo, known, diags := k.carried.Cargo(c.id(), c.After)
 	if !known || diags.HasErrors() {
 		return
 	}
-	slots := m.bindings()[cargo.Request.Pod]
-	if slots == nil {
-		slots = m.recordedPlacement(c.Address)
-	}
+	slots := m.placed(m.bindings(), c.id())
 	for slot, node := range slots {
 		m.staying[node] = append(m.staying[node], scheduler.Running{Pod: cargo.Request.Pod, Slot: slot,
 			MilliCPU: cargo.Request.MilliCPU, Memory: cargo.Request.Memory, HostPorts: cargo.Request.HostPorts})
@@ -155,29 +152,60 @@ func (m *maker) leftPod(k *kindInfo, c *Change) {
 	}
 }
 
-// occupied are the candidates with what other states, and pods that the plan is not
-// about, run there.
-func (m *maker) occupied() []scheduler.Node {
+// occupied are the candidates with what other states run there, with pods that the plan is
+// not about, and with what of ours stays beside what the plan places.
+func (m *maker) occupied(lingering map[string][]scheduler.Running) []scheduler.Node {
 	nodes := make([]scheduler.Node, len(m.fleet.sched))
 	copy(nodes, m.fleet.sched)
 	foreign := m.foreign()
 	for i := range nodes {
 		name := nodes[i].Name
-		nodes[i].Running = append(slices.Clone(foreign[name]), m.staying[name]...)
+		nodes[i].Running = slices.Concat(foreign[name], m.staying[name], lingering[name])
 	}
 	return nodes
+}
+
+// lingering are the replicas, by node, of pods that are forgotten; with replaced also
+// of those whose replacement is made before they go.
+func (m *maker) lingering(replaced bool) map[string][]scheduler.Running {
+	out := map[string][]scheduler.Running{}
+	bindings := m.bindings()
+	for _, c := range m.plan.Changes {
+		k := m.kinds[c.Kind]
+		if k.carried == nil || c.Action != Forget && !(replaced && c.CreateFirst) {
+			continue
+		}
+		cargo, known, _ := k.carried.Cargo(c.was(), c.Before)
+		if !known {
+			continue
+		}
+		r := cargo.Request
+		for slot, node := range m.placed(bindings, c.was()) {
+			out[node] = append(out[node], scheduler.Running{Pod: r.Pod, Slot: slot, MilliCPU: r.MilliCPU, Memory: r.Memory, HostPorts: r.HostPorts})
+		}
+	}
+	return out
+}
+
+// placed is where the replicas of a recorded pod are: as seen, else as recorded.
+func (m *maker) placed(bindings map[string]map[int]string, id providers.Identity) map[int]string {
+	if now := bindings[id.Object]; now != nil {
+		return now
+	}
+	return m.recordedPlacement(id.Address)
 }
 
 // foreign are the replicas of other lineages' pods, by node.
 func (m *maker) foreign() map[string][]scheduler.Running {
 	if m.others == nil {
-		m.others = foreignReplicas(m.in.World, m.in.State.Lineage)
+		m.others = foreignReplicas(m.in.World, m.in.State.Lineage, imported(m.plan.Changes))
 	}
 	return m.others
 }
 
-// foreignReplicas are the replicas of pods that another lineage owns, by node.
-func foreignReplicas(w *providers.World, lineage string) map[string][]scheduler.Running {
+// foreignReplicas are the replicas of pods that another lineage owns, by node; ours are
+// pods that are taken over.
+func foreignReplicas(w *providers.World, lineage string, ours map[string]bool) map[string][]scheduler.Running {
 	out := map[string][]scheduler.Running{}
 	if w == nil || w.Cluster == nil {
 		return out
@@ -186,7 +214,7 @@ func foreignReplicas(w *providers.World, lineage string) map[string][]scheduler.
 	for _, b := range w.Cluster.Bindings {
 		r, ok := specs[b.Pod]
 		if !ok {
-			if obj := w.Object(api.KindPod, b.Pod); obj != nil && obj.Owner != lineage {
+			if obj := w.Object(api.KindPod, b.Pod); obj != nil && obj.Owner != lineage && !ours[b.Pod] {
 				r = runningOf(obj)
 			}
 			specs[b.Pod] = r
@@ -350,6 +378,9 @@ func (m *maker) fitsNowhere(p *podPlan, unplaced []scheduler.Unplaced) {
 	}
 	if s := m.withoutFacts(); s != "" {
 		b.WriteString("\n  " + s)
+	}
+	if p.change.CreateFirst {
+		b.WriteString("\nThe replicas that these replace are still there meanwhile: create_before_destroy asks for it.")
 	}
 	b.WriteString("\nAsk for less, free some room, relax the placement, or add a node.")
 	m.diags = append(m.diags, errorf(m.subject(p.change.Address), "No node for a replica", b.String()))

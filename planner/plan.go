@@ -26,8 +26,12 @@ const (
 	Update  Action = "update"  // in place
 	Replace Action = "replace" // delete, then create
 	Delete  Action = "delete"
-	Read    Action = "read" // of a data block that cannot be read before the apply
+	Read    Action = "read"   // of a data block that cannot be read before the apply
+	Forget  Action = "forget" // it stays as it is, and the state knows it no more
 )
+
+// ends reports whether the state knows the instance no more when it is done.
+func (a Action) ends() bool { return a == Delete || a == Forget }
 
 // Plan is what apply will do. Changes are sorted by address.
 type Plan struct {
@@ -48,6 +52,10 @@ type Plan struct {
 	Pods      []PodPlacement
 	Nodes     []NodeUse
 	Outputs   []OutputChange
+	// Checks are the outcomes of all conditions, by address; those of check blocks are last.
+	Checks []Checked
+	// Adopts is the ID of the cluster that an imported node belongs to; "" where the state has one.
+	Adopts string
 	// Interrupted tells of an apply that did not end, nil when the last one did.
 	Interrupted *Interrupted
 	Warnings    hcl.Diagnostics
@@ -63,20 +71,29 @@ type Plan struct {
 // kind's schema (null where absent); After holds unknowns; sensitive values are marked.
 type Change struct {
 	Address string
-	Kind    string
-	Action  Action
-	Before  cty.Value
-	After   cty.Value
-	Reason  string            // "" or e.g. "not in the configuration", "the object was adopted"
-	Causes  []providers.Cause // fields that changed; for Replace, those that force it
-	Deps    []string          // addresses of changes that must be done first
-	Drift   []providers.Cause // what changed outside of Stowage since the last apply
-	Healed  []string          // what controllers did since the last apply
+	// Object is the name of the instance's object in the cluster; of a replacement that
+	// is created first it is the new object's, and Old is the name of the one that goes.
+	Object, Old string
+	// Importing is the ID of what the instance takes over; "" when it takes over nothing.
+	Importing string
+	// MovedFrom is the address under which the instance is recorded, "" when it is this one.
+	MovedFrom string
+	Kind      string
+	Action    Action
+	Before    cty.Value
+	After     cty.Value
+	Reason    string            // "" or e.g. "not in the configuration", "the object was adopted"
+	Causes    []providers.Cause // fields that changed; for Replace, those that force it
+	Deps      []string          // addresses of changes that must be done first
+	Drift     []providers.Cause // what changed outside of Stowage since the last apply
+	Healed    []string          // what controllers did since the last apply
 
 	// Placement is the node of each slot, for kinds with replicas.
 	Placement []string
 	// Settled: the configuration was wholly known, so that apply does not evaluate it again.
 	Settled bool
+	// Pending: it has conditions that only an apply can judge.
+	Pending bool
 	// Refreshed: nothing is to be done, but what is there differs from what is recorded
 	// (healing, new addresses); an apply records it.
 	Refreshed bool
@@ -89,6 +106,7 @@ type Change struct {
 	// Timeout of the change; 0: none.
 	Timeout time.Duration
 
+	owner  string   // of what is imported
 	ignore []string // lifecycle.ignore_changes
 	left   bool     // the plan is not about it
 }
@@ -171,10 +189,10 @@ type Interrupted struct {
 	Underway []string // addresses begun and not known to be finished
 }
 
-// Empty reports whether there is nothing to do: no change, no transfer, no output change.
+// Empty reports whether there is nothing to do: no change, no move, no transfer, no output change.
 func (p *Plan) Empty() bool {
 	for _, c := range p.Changes {
-		if c.Action != NoOp || p.RefreshOnly && len(c.Drift) > 0 {
+		if c.Action != NoOp || c.MovedFrom != "" || c.Importing != "" || p.RefreshOnly && len(c.Drift) > 0 {
 			return false
 		}
 	}
@@ -186,22 +204,36 @@ func (p *Plan) Empty() bool {
 	return len(p.Transfers) == 0
 }
 
-// Count returns how many instances are added, changed and destroyed; a replacement counts as both an add and a destroy.
-func (p *Plan) Count() (add, change, destroy int) {
+// Counts are numbers of instances. A replacement counts as an add and as a destroy.
+type Counts struct {
+	Import, Add, Change, Destroy, Forget int
+	Move                                 int // which may change besides
+}
+
+// Count counts the changes.
+func (p *Plan) Count() (n Counts) {
 	for _, c := range p.Changes {
+		if c.MovedFrom != "" {
+			n.Move++
+		}
+		if c.Importing != "" {
+			n.Import++
+		}
 		switch c.Action {
 		case Create:
-			add++
+			n.Add++
 		case Update:
-			change++
+			n.Change++
 		case Delete:
-			destroy++
+			n.Destroy++
+		case Forget:
+			n.Forget++
 		case Replace:
-			add++
-			destroy++
+			n.Add++
+			n.Destroy++
 		}
 	}
-	return add, change, destroy
+	return n
 }
 
 // Progress is told of every operation's life while a plan is made or applied. Calls come from many goroutines.
@@ -232,6 +264,7 @@ const (
 	Updating   Verb = "update"
 	Replacing  Verb = "replace"
 	Destroying Verb = "delete"
+	Forgetting Verb = "forget"
 	Pushing    Verb = "push"
 	Reading    Verb = "read"
 )

@@ -25,6 +25,8 @@ type planJSON struct {
 	Nodes       []NodeUse      `json:"nodes,omitempty"`
 	Outputs     []outputJSON   `json:"output_changes,omitempty"`
 	Interrupted *Interrupted   `json:"interrupted,omitempty"`
+	Checks      []Checked      `json:"checks,omitempty"`
+	Adopts      string         `json:"adopts,omitempty"`
 	Steps       []stepJSON     `json:"steps,omitempty"`
 	HashKey     []byte         `json:"hash_key,omitempty"` // in encrypted plans only
 }
@@ -39,6 +41,11 @@ type valueJSON struct {
 
 type changeJSON struct {
 	Address        string            `json:"address"`
+	Object         string            `json:"object,omitempty"`
+	Old            string            `json:"old_object,omitempty"`
+	MovedFrom      string            `json:"moved_from,omitempty"`
+	Importing      string            `json:"importing,omitempty"`
+	Owner          string            `json:"owner,omitempty"`
 	Kind           string            `json:"kind"`
 	Action         Action            `json:"action"`
 	Before         *valueJSON        `json:"before,omitempty"`
@@ -51,6 +58,7 @@ type changeJSON struct {
 	Placement      []string          `json:"placement,omitempty"`
 	Settled        bool              `json:"settled,omitempty"`
 	Refreshed      bool              `json:"refreshed,omitempty"`
+	Pending        bool              `json:"pending,omitempty"`
 	CreateFirst    bool              `json:"create_first,omitempty"`
 	PreventDestroy bool              `json:"prevent_destroy,omitempty"`
 	ModRevision    int64             `json:"mod_revision,omitempty"`
@@ -82,7 +90,7 @@ type stepJSON struct {
 func (p *Plan) toJSON(kinds map[string]*kindInfo) (j planJSON, sensitive bool, err error) {
 	j = planJSON{
 		StowageVersion: p.StowageVersion, Created: p.Created, Destroy: p.Destroy, Options: p.Options, Pods: p.Pods, Nodes: p.Nodes,
-		Interrupted: p.Interrupted, HashKey: p.hashKey,
+		Interrupted: p.Interrupted, Checks: p.Checks, Adopts: p.Adopts, HashKey: p.hashKey,
 	}
 	note := func(v *valueJSON, e error) *valueJSON {
 		if e != nil && err == nil {
@@ -97,11 +105,11 @@ func (p *Plan) toJSON(kinds map[string]*kindInfo) (j planJSON, sensitive bool, e
 			return j, false, fmt.Errorf("%s has the unknown kind %q", c.Address, c.Kind)
 		}
 		cj := changeJSON{
-			Address: c.Address, Kind: c.Kind, Action: c.Action, Reason: c.Reason, Causes: c.Causes, Deps: c.Deps,
-			Drift: c.Drift, Healed: c.Healed, Placement: c.Placement, Settled: c.Settled, Refreshed: c.Refreshed,
+			Address: c.Address, Object: recordedName(c.id()), Old: c.Old, MovedFrom: c.MovedFrom, Importing: c.Importing, Owner: c.owner, Kind: c.Kind, Action: c.Action, Reason: c.Reason, Causes: c.Causes, Deps: c.Deps,
+			Drift: c.Drift, Healed: c.Healed, Placement: c.Placement, Settled: c.Settled, Refreshed: c.Refreshed, Pending: c.Pending,
 			CreateFirst: c.CreateFirst, PreventDestroy: c.PreventDestroy, ModRevision: c.ModRevision, Timeout: c.Timeout, Ignore: c.ignore,
 		}
-		if c.Action != NoOp || c.Refreshed { // else it is as the state has it
+		if c.Action != NoOp || c.Refreshed || c.Importing != "" { // else it is as the state has it
 			cj.Before, cj.After = note(k.codec.toJSON(c.Before)), note(k.codec.toJSON(c.After))
 		}
 		j.Changes = append(j.Changes, cj)
@@ -147,7 +155,7 @@ func (c *codec) toJSON(v cty.Value) (*valueJSON, error) {
 func (j *planJSON) toPlan(kinds map[string]*kindInfo) (*Plan, error) {
 	p := &Plan{
 		FormatVersion: FormatVersion, StowageVersion: j.StowageVersion, Created: j.Created, Destroy: j.Destroy, Options: j.Options,
-		Pods: j.Pods, Nodes: j.Nodes, Interrupted: j.Interrupted, hashKey: j.HashKey,
+		Pods: j.Pods, Nodes: j.Nodes, Interrupted: j.Interrupted, Checks: j.Checks, Adopts: j.Adopts, hashKey: j.HashKey,
 	}
 	dec := newDecoder()
 	seen, read := map[string]bool{}, map[string]bool{}
@@ -225,7 +233,7 @@ func (p *Plan) checkStep(i int, s Step) error {
 	}
 	if s.Kind == StepApply || s.Kind == StepDelete {
 		a := p.Changes[s.Index].Action
-		if a == NoOp || s.Kind == StepApply && a == Delete || s.Kind == StepDelete && a != Delete && a != Replace {
+		if a == NoOp || s.Kind == StepApply && a.ends() || s.Kind == StepDelete && !a.ends() && a != Replace {
 			return fmt.Errorf("step %d does not fit the action %q of %s", i, a, p.Changes[s.Index].Address)
 		}
 	}
@@ -243,12 +251,15 @@ func (cj *changeJSON) toChange(kinds map[string]*kindInfo, dec *decoder) (*Chang
 		return nil, fmt.Errorf("%s has the unknown kind %q", cj.Address, cj.Kind)
 	}
 	c := &Change{
-		Address: cj.Address, Kind: cj.Kind, Action: cj.Action, Reason: cj.Reason, Causes: cj.Causes, Deps: cj.Deps,
-		Drift: cj.Drift, Healed: cj.Healed, Placement: cj.Placement, Settled: cj.Settled, Refreshed: cj.Refreshed,
+		Address: cj.Address, Object: cj.Object, Old: cj.Old, MovedFrom: cj.MovedFrom, Importing: cj.Importing, owner: cj.Owner, Kind: cj.Kind, Action: cj.Action, Reason: cj.Reason, Causes: cj.Causes, Deps: cj.Deps,
+		Drift: cj.Drift, Healed: cj.Healed, Placement: cj.Placement, Settled: cj.Settled, Refreshed: cj.Refreshed, Pending: cj.Pending,
 		CreateFirst: cj.CreateFirst, PreventDestroy: cj.PreventDestroy, ModRevision: cj.ModRevision, Timeout: cj.Timeout, ignore: cj.Ignore,
 	}
+	if c.Object == "" {
+		c.Object = providers.ObjectName(c.Address)
+	}
 	switch c.Action {
-	case NoOp, Create, Update, Replace, Delete:
+	case NoOp, Create, Update, Replace, Delete, Forget:
 	case Read:
 		if k.source == nil {
 			return nil, fmt.Errorf("%s has the action %q, and is not a source of data", c.Address, c.Action)
@@ -263,10 +274,10 @@ func (cj *changeJSON) toChange(kinds map[string]*kindInfo, dec *decoder) (*Chang
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Address, err)
 	}
-	if c.Action == NoOp {
+	if c.Action == NoOp && c.Importing == "" {
 		return c, nil
 	}
-	if c.Before == cty.NilVal || c.After == cty.NilVal || c.After.IsNull() != (c.Action == Delete) {
+	if c.Before == cty.NilVal || c.After == cty.NilVal || c.After.IsNull() != c.Action.ends() {
 		return nil, fmt.Errorf("%s lacks its value", c.Address)
 	}
 	return c, nil

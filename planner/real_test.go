@@ -132,8 +132,8 @@ func BenchmarkRealKinds(b *testing.B) {
 			if p, diags = planner.Make(ctx, in); diags.HasErrors() {
 				b.Fatal(text(diags))
 			}
-			if add, change, _ := p.Count(); add+change != want {
-				b.Fatalf("%d changes, %d are expected", add+change, want)
+			if c := p.Count(); c.Add+c.Change != want {
+				b.Fatalf("%d changes, %d are expected", c.Add+c.Change, want)
 			}
 		}
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n/1000, "µs/instance")

@@ -38,7 +38,7 @@ func (k *kindInfo) record(c *Change, v cty.Value) (*state.Instance, error) {
 			c.Address, e.Unknown, k.Name())
 	}
 	return &state.Instance{
-		Address: c.Address, Kind: c.Kind, Value: e.JSON, Sensitive: e.Sensitive,
+		Address: c.Address, Kind: c.Kind, Object: recordedName(c.id()), Value: e.JSON, Sensitive: e.Sensitive,
 		Deps: withoutData(c.Deps), Placement: c.Placement, PreventDestroy: c.PreventDestroy,
 	}, nil
 }
@@ -50,7 +50,7 @@ func (k *kindInfo) partial(c *Change, v cty.Value) (*state.Instance, error) {
 		return nil, fmt.Errorf("%s cannot be recorded: %w", c.Address, err)
 	}
 	return &state.Instance{
-		Address: c.Address, Kind: c.Kind, Value: e.JSON, Sensitive: e.Sensitive,
+		Address: c.Address, Kind: c.Kind, Object: recordedName(c.id()), Value: e.JSON, Sensitive: e.Sensitive,
 		Deps: withoutData(c.Deps), Placement: c.Placement, PreventDestroy: c.PreventDestroy, Incomplete: true,
 	}, nil
 }

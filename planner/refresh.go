@@ -26,7 +26,9 @@ type RefreshInput struct {
 	State  *state.State
 	Cut    *state.Interrupted // nil when the last apply ended
 	Kinds  map[string]providers.Kind
-	Fleet  *Fleet
+	// Imports come besides the import blocks of the configuration.
+	Imports []lang.Import
+	Fleet   *Fleet
 	// Progress may be nil. Parallelism is how many hosts are read at once, default 32.
 	Progress    Progress
 	Parallelism int
@@ -75,6 +77,8 @@ type refresher struct {
 	RefreshInput
 	kinds   map[string]*kindInfo
 	targets []*target // by name
+	ledger  *ledger
+	imports imports
 	world   *providers.World
 	diags   hcl.Diagnostics
 	// manager is the node whose store is read; recorded says that it must answer.
@@ -90,6 +94,7 @@ type target struct {
 	subject  *hcl.Range
 	declared bool
 	recorded bool // as finished
+	imported bool
 	manager  bool
 	survey   ssh.Survey
 	world    *providers.HostWorld
@@ -100,12 +105,18 @@ type target struct {
 func (r *refresher) machines(ctx context.Context) bool {
 	byName := map[string]*target{}
 	declared, prior := map[string]providers.Machine{}, map[string]providers.Machine{}
-	r.recordedNodes(byName, prior)
-	if r.Config != nil && !r.Destroy {
-		if !r.declaredNodes(ctx, byName, declared) {
+	evaluate := r.Config != nil && !r.Destroy
+	var blocks []carrierBlock
+	if evaluate {
+		var ok bool
+		if blocks, ok = r.carriers(ctx); !ok {
 			return false
 		}
+	} else {
+		r.ledger, _ = newLedger(nil, r.State)
 	}
+	r.recordedNodes(byName, prior)
+	r.declaredNodes(blocks, byName, declared)
 	specs, _ := providers.Topology(declared) // Make reports what is wrong with it
 	if len(declared) == 0 {
 		specs, _ = providers.Topology(prior)
@@ -131,10 +142,10 @@ func (r *refresher) recordedNodes(byName map[string]*target, prior map[string]pr
 	underway := map[string]bool{}
 	if r.Cut != nil {
 		for _, address := range r.Cut.Underway {
-			underway[address] = true
+			underway[r.ledger.now(address)] = true
 		}
 	}
-	for address, inst := range r.State.Instances {
+	for address, inst := range r.ledger.state.Instances {
 		k := r.kinds[inst.Kind]
 		if k == nil || k.carrier == nil {
 			continue
@@ -144,21 +155,33 @@ func (r *refresher) recordedNodes(byName map[string]*target, prior map[string]pr
 			r.diags = append(r.diags, errorf(nil, "Damaged state", sentence(err)+"."))
 			continue
 		}
-		if m, known, _ := k.carrier.Machine(address, v); known {
-			name := providers.ObjectName(address)
+		id := identityOf(inst)
+		if m, known, _ := k.carrier.Machine(id, v); known {
+			name := id.Object
 			prior[name] = m
 			byName[name] = &target{name: name, address: address, machine: m, recorded: !inst.Incomplete && !underway[address]}
 		}
 	}
 }
 
-func (r *refresher) declaredNodes(ctx context.Context, byName map[string]*target, declared map[string]providers.Machine) bool {
+// carrierBlock is a declared block of nodes.
+type carrierBlock struct {
+	ev    *lang.Evaluator
+	block *lang.Block
+	keys  []cty.Value
+}
+
+// carriers finds the blocks that declare nodes, and what is recorded of them under
+// other addresses.
+func (r *refresher) carriers(ctx context.Context) (blocks []carrierBlock, ok bool) {
+	r.ledger, _ = newLedger(r.Config, r.State) // Make reports what is wrong
 	ev, diags := lang.NewEvaluator(r.Config, r.Inputs)
 	if diags.HasErrors() {
 		r.diags = append(r.diags, diags...)
-		return false
+		return nil, false
 	}
 	r.sources(ctx, ev)
+	r.imports, _ = readImports(ev, r.Imports)
 	for b := range ev.Blocks() {
 		k := r.kinds[b.Resource.Kind]
 		if k == nil || k.carrier == nil {
@@ -168,16 +191,30 @@ func (r *refresher) declaredNodes(ctx context.Context, byName map[string]*target
 		if diags.HasErrors() {
 			continue // Make says so
 		}
-		for _, key := range keys {
-			inst, diags := ev.Decode(b, key)
+		r.ledger.reshape(b, keys)
+		blocks = append(blocks, carrierBlock{ev, b, keys})
+	}
+	return blocks, true
+}
+
+func (r *refresher) declaredNodes(blocks []carrierBlock, byName map[string]*target, declared map[string]providers.Machine) {
+	for _, b := range blocks {
+		for _, key := range b.keys {
+			inst, diags := b.ev.Decode(b.block, key)
 			if diags.HasErrors() || inst == nil {
 				continue
 			}
-			m, known, _ := k.carrier.Machine(inst.Address, inst.Config)
+			rec := r.ledger.state.Instances[inst.Address]
+			id := r.ledger.names.of(inst.Kind, inst.Address, rec)
+			im, importing := r.imports[inst.Address]
+			if importing = importing && rec == nil; importing {
+				id.Object = im.ID
+			}
+			m, known, _ := r.kinds[inst.Kind].carrier.Machine(id, inst.Config)
 			if !known {
 				continue
 			}
-			name := providers.ObjectName(inst.Address)
+			name := id.Object
 			declared[name] = m
 			t := byName[name]
 			if t == nil {
@@ -186,10 +223,9 @@ func (r *refresher) declaredNodes(ctx context.Context, byName map[string]*target
 			} else if moved(t.machine.SSH, m.SSH) {
 				t.recorded = false // another host under the same name: nothing of ours need be there
 			}
-			t.machine, t.declared, t.subject = m, true, inst.Range.Ptr()
+			t.machine, t.declared, t.imported, t.subject = m, true, importing, inst.Range.Ptr()
 		}
 	}
-	return true
 }
 
 // moved reports whether two ways of reaching a node lead to different hosts.
@@ -237,7 +273,7 @@ func (t *target) read(ctx context.Context, f *Fleet) {
 
 // foreign is the refusal of a host that another cluster has, maybe of another context.
 func (r *refresher) foreign(t *target, theirs api.NodeConfig) *hcl.Diagnostic {
-	cluster, way := "the cluster "+theirs.Cluster, "Destroy the other cluster first, use its state, "
+	cluster, way := "the cluster "+theirs.Cluster, "Use that cluster's state; if it is lost, take the node over with an import block; destroy the other cluster first, "
 	if ours := contextOf(r.Config); theirs.Context != "" && theirs.Context != ours {
 		cluster = fmt.Sprintf("the context %q (cluster %s)", theirs.Context, theirs.Cluster)
 		way = "A host belongs to one context: give each its own, for example by a variable. To move it, destroy it there first, "
@@ -261,19 +297,20 @@ func (r *refresher) judge(t *target) {
 			"%s (%s): %s. %s", t.address, where(t.machine.SSH), t.world.Err, advice(t.world.Err, t.declared))))
 		return
 	}
-	if l := t.world.Local; l != nil && l.Config.Cluster != "" && l.Config.Cluster != r.State.ClusterID {
+	if l := t.world.Local; l != nil && l.Config.Cluster != "" && l.Config.Cluster != r.State.ClusterID && !(t.imported && r.State.ClusterID == "") {
 		r.diags = append(r.diags, r.foreign(t, l.Config))
 		return
 	}
 	if !t.declared {
 		return
 	}
+	known := t.recorded || t.imported
 	for _, f := range bootstrap.Preflight(t.survey, t.manager) {
 		severity := hcl.DiagWarning
 		switch {
-		case f.Severity == bootstrap.Error && !t.recorded:
+		case f.Severity == bootstrap.Error && !known:
 			severity = hcl.DiagError
-		case f.Severity != bootstrap.Error && t.recorded:
+		case f.Severity != bootstrap.Error && known:
 			continue // it was said when the host became a node
 		}
 		r.diags = append(r.diags, &hcl.Diagnostic{

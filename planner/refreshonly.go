@@ -7,7 +7,6 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/stowage-iac/stowage/lang"
-	"github.com/stowage-iac/stowage/providers"
 	"github.com/stowage-iac/stowage/state"
 )
 
@@ -49,7 +48,7 @@ func (o Options) about(address string) bool {
 
 // asItIs makes the change of the record of one instance.
 func (m *maker) asItIs(k *kindInfo, address string, rec *state.Instance) {
-	c := &Change{Address: address, Kind: rec.Kind, Action: NoOp, Deps: rec.Deps, Placement: rec.Placement,
+	c := &Change{Address: address, Object: identityOf(rec).Object, MovedFrom: m.from[address], Kind: rec.Kind, Action: NoOp, Deps: rec.Deps, Placement: rec.Placement,
 		PreventDestroy: rec.PreventDestroy, Settled: true}
 	if !m.prior(k, c, rec) {
 		m.failed = true
@@ -67,7 +66,7 @@ func (m *maker) asItIs(k *kindInfo, address string, rec *state.Instance) {
 
 // replicasNow records where controllers have moved replicas.
 func (m *maker) replicasNow(c *Change, rec *state.Instance) {
-	now := m.bindings()[providers.ObjectName(c.Address)]
+	now := m.bindings()[c.Object]
 	if now == nil {
 		return
 	}

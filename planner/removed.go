@@ -15,14 +15,14 @@ import (
 // removed plans the deletion of what is recorded and not in the configuration.
 func (m *maker) removed() {
 	var gone []string
-	for address := range m.in.State.Instances {
+	for address := range m.state.Instances {
 		if _, ok := m.changes[address]; !ok {
 			gone = append(gone, address)
 		}
 	}
 	sort.Strings(gone)
 	for _, address := range gone {
-		rec := m.in.State.Instances[address]
+		rec := m.state.Instances[address]
 		block, _ := splitAddress(address)
 		if b := m.blocks[block]; b != nil && b.failed || m.failed && b == nil && m.ev == nil && !m.in.Destroy {
 			continue // its block could not be expanded: it may well be there
@@ -82,7 +82,7 @@ func (m *maker) remove(address string, rec *state.Instance, reason string) {
 			"The state records %s, and this version of Stowage has no kind %q. Use the version that made it, or a newer one.", address, rec.Kind)))
 		return
 	}
-	c := &Change{Address: address, Kind: rec.Kind, Action: Delete, Reason: reason, Deps: rec.Deps,
+	c := &Change{Address: address, Object: identityOf(rec).Object, MovedFrom: m.from[address], Kind: rec.Kind, Action: Delete, Reason: reason, Deps: rec.Deps,
 		PreventDestroy: rec.PreventDestroy, Placement: rec.Placement, Settled: true}
 	if !m.prior(k, c, rec) {
 		m.failed = true
@@ -100,9 +100,21 @@ func (m *maker) remove(address string, rec *state.Instance, reason string) {
 	c.Refreshed = false
 	c.After = k.codec.null
 	m.changes[address] = c
+	if r := m.removal(address); r != nil && !r.Destroy {
+		c.Action, c.Reason, c.PreventDestroy = Forget, "a removed block says so", false
+		return
+	}
 	if c.PreventDestroy || m.preventedByBlock(address) {
 		m.prevented(c, m.subject(address))
 	}
+}
+
+// removal is the removed block that an address falls under, if it matters.
+func (m *maker) removal(address string) *lang.Removal {
+	if m.in.Destroy || m.in.Config == nil {
+		return nil
+	}
+	return m.in.Config.Removal(address)
 }
 
 // preventedByBlock is for a destroy plan, which does not evaluate instances: the
@@ -136,26 +148,39 @@ func (m *maker) subject(address string) *hcl.Range {
 // orphans plans the deletion of objects in the cluster that are ours, but neither
 // recorded nor declared: an apply was killed between writing and recording them.
 func (m *maker) orphans() {
-	if m.in.World == nil || m.in.World.Cluster == nil {
+	if m.in.World == nil || m.in.World.Cluster == nil || m.failed {
 		return
 	}
+	known := m.objects()
 	for _, o := range m.in.World.Cluster.Objects {
 		address := providers.AddressOf(string(o.Kind), o.Name)
 		k := m.kinds[string(o.Kind)]
-		if _, known := m.changes[address]; known || k == nil || o.Owner != m.in.State.Lineage || m.recorded(address) != nil {
+		if k == nil || o.Owner != m.in.State.Lineage || known[string(o.Kind)+"."+o.Name] {
 			continue
 		}
-		block, _ := splitAddress(address)
-		if b := m.blocks[block]; b != nil && b.failed || m.unexpanded(address) {
-			continue
+		id := providers.Identity{Address: address, Object: o.Name}
+		if _, used := m.changes[address]; used { // by an instance whose object has another name
+			id.Address += " (left behind)"
 		}
 		before := k.empty()
-		if resp, err := read(k, providers.ReadRequest{Address: address, Prior: k.codec.null, World: m.in.World}); err == nil && !providers.IsNull(resp.Value) {
+		if resp, err := read(k, providers.ReadRequest{Identity: id, Prior: k.codec.null, World: m.in.World}); err == nil && !providers.IsNull(resp.Value) {
 			before = resp.Value
 		}
-		m.changes[address] = &Change{
-			Address: address, Kind: string(o.Kind), Action: Delete, Before: before, After: k.codec.null,
+		m.changes[id.Address] = &Change{
+			Address: id.Address, Object: o.Name, Kind: string(o.Kind), Action: Delete, Before: before, After: k.codec.null,
 			Reason: "left behind by an interrupted apply", ModRevision: o.ModRevision, Settled: true,
 		}
 	}
+}
+
+// objects are those of all instances, as kind.object.
+func (m *maker) objects() map[string]bool {
+	known := make(map[string]bool, len(m.changes))
+	for _, c := range m.changes {
+		known[c.Kind+"."+c.Object] = true
+		if c.Old != "" {
+			known[c.Kind+"."+c.Old] = true
+		}
+	}
+	return known
 }

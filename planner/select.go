@@ -122,7 +122,7 @@ func (m *maker) stay(address string) {
 		return
 	}
 	m.changes[address] = &Change{
-		Address: address, Kind: rec.Kind, Action: NoOp, Before: v, After: v, Deps: rec.Deps,
+		Address: address, Object: identityOf(rec).Object, MovedFrom: m.from[address], Kind: rec.Kind, Action: NoOp, Before: v, After: v, Deps: rec.Deps,
 		Placement: rec.Placement, PreventDestroy: rec.PreventDestroy, Settled: true, left: true,
 	}
 	if m.ev != nil {

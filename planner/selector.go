@@ -37,7 +37,7 @@ func (s *selector) deps(address string) []string {
 // members are the instances that a dependency stands for: one, or a block's. The
 // address of a block may be that of an instance that goes, too.
 func (s *selector) members(dep string) []string {
-	if c, ok := s.changes[dep]; ok && (c == nil || c.Action != Delete) {
+	if c, ok := s.changes[dep]; ok && (c == nil || !c.Action.ends()) {
 		return []string{dep}
 	}
 	b := s.maker.blocks[dep]
@@ -97,7 +97,7 @@ func (s *selector) target() {
 			}
 		}
 		c := s.changes[address]
-		if c == nil || c.Action == Delete {
+		if c == nil || c.Action.ends() {
 			continue
 		}
 		if k := s.kinds[c.Kind]; first != "" && k.resident {
@@ -119,7 +119,7 @@ func (s *selector) nodesByName() map[string]string {
 	out := map[string]string{}
 	for address, rec := range s.maker.in.State.Instances {
 		if k := s.kinds[rec.Kind]; k != nil && k.carrier != nil {
-			out[providers.ObjectName(address)] = address
+			out[identityOf(rec).Object] = address
 		}
 	}
 	return out
@@ -138,7 +138,7 @@ func (s *selector) exclude() {
 		}
 		state[address] = 1
 		left := coveredBy(s.maker.in.Excludes, address)
-		if c := s.changes[address]; c != nil && first != "" && c.Action != Delete && s.kinds[c.Kind].resident {
+		if c := s.changes[address]; c != nil && first != "" && !c.Action.ends() && s.kinds[c.Kind].resident {
 			left = visit(first) || left
 		}
 		for _, dep := range s.deps(address) {
@@ -162,7 +162,7 @@ func (s *selector) exclude() {
 		}
 	}
 	for address, c := range s.changes {
-		if !out[address] && !(c != nil && c.Action == Delete && slices.ContainsFunc(lang.Covers(address), func(name string) bool { return used[name] })) {
+		if !out[address] && !(c != nil && c.Action.ends() && slices.ContainsFunc(lang.Covers(address), func(name string) bool { return used[name] })) {
 			s.take(address)
 		}
 	}
@@ -256,7 +256,7 @@ func (s *selector) excludeFromDestroy() {
 		for _, node := range rec.Placement {
 			visit(nodes[node])
 		}
-		for _, node := range s.bindings()[providers.ObjectName(address)] {
+		for _, node := range s.bindings()[identityOf(rec).Object] {
 			visit(nodes[node])
 		}
 	}
@@ -272,10 +272,10 @@ func (s *selector) excludeFromDestroy() {
 func (s *selector) first() string {
 	machines, addresses := map[string]providers.Machine{}, map[string]string{}
 	for address, c := range s.changes {
-		if c == nil || c.Action == Delete || s.kinds[c.Kind].carrier == nil {
+		if c == nil || c.Action.ends() || s.kinds[c.Kind].carrier == nil {
 			continue
 		}
-		if m, known, _ := s.kinds[c.Kind].carrier.Machine(address, c.After); known {
+		if m, known, _ := s.kinds[c.Kind].carrier.Machine(c.id(), c.After); known {
 			machines[m.Spec.Name], addresses[m.Spec.Name] = m, address
 		}
 	}
@@ -294,7 +294,7 @@ func (s *selector) manager() string {
 		if c == nil || s.kinds[c.Kind].carrier == nil || s.recorded(address) == nil {
 			continue
 		}
-		if was, known, _ := s.kinds[c.Kind].carrier.Machine(address, c.Before); known {
+		if was, known, _ := s.kinds[c.Kind].carrier.Machine(c.was(), c.Before); known {
 			machines[was.Spec.Name], addresses[was.Spec.Name] = was, address
 		}
 	}

@@ -20,7 +20,7 @@ import (
 // on. Healing and status changes alone are none of that. world is what Refresh
 // read now.
 func CheckStale(p *Plan, l *state.Loaded, world *providers.World, kinds map[string]providers.Kind) hcl.Diagnostics {
-	s := staleness{plan: p, state: l.State, world: world, kinds: newKinds(kinds), dec: newDecoder()}
+	s := staleness{plan: p, state: p.relocated(l.State), world: world, kinds: newKinds(kinds), dec: newDecoder()}
 	if why := s.ofState(l); why != "" {
 		return hcl.Diagnostics{stale([]string{why})}
 	}
@@ -73,12 +73,12 @@ func (s *staleness) objects() {
 		return
 	}
 	for _, c := range s.plan.Changes {
-		if c.Action == NoOp && !(s.plan.RefreshOnly && c.Refreshed) {
+		if c.Action == NoOp && c.Importing == "" && !(s.plan.RefreshOnly && c.Refreshed) {
 			continue
 		}
 		var now int64
-		if o := s.world.Object(api.Kind(c.Kind), providers.ObjectName(c.Address)); o != nil {
-			if now = o.ModRevision; o.Owner != s.plan.Lineage {
+		if o := s.world.Object(api.Kind(c.Kind), c.was().Object); o != nil {
+			if now = o.ModRevision; o.Owner != s.plan.Lineage && o.Owner != c.owner {
 				s.add("%s belongs to another state now (lineage %s)", c.Address, o.Owner)
 				continue
 			}
@@ -122,7 +122,7 @@ func (s *staleness) nodes() {
 
 func (s *staleness) node(name string) *Change {
 	for _, c := range s.plan.Changes {
-		if k := s.kinds[c.Kind]; k.carrier != nil && providers.ObjectName(c.Address) == name {
+		if k := s.kinds[c.Kind]; k.carrier != nil && c.Object == name {
 			return c
 		}
 	}
@@ -139,10 +139,10 @@ func (s *staleness) demands() map[string]*demand {
 	placed := map[string]*demand{}
 	for _, c := range s.plan.Changes {
 		k := s.kinds[c.Kind]
-		if k.carried == nil || c.Action == NoOp || c.Action == Delete {
+		if k.carried == nil || c.Action == NoOp || c.Action.ends() {
 			continue
 		}
-		cargo, known, _ := k.carried.Cargo(c.Address, c.After)
+		cargo, known, _ := k.carried.Cargo(c.id(), c.After)
 		if !known {
 			continue
 		}
@@ -201,7 +201,7 @@ func (s *staleness) unchanged(node string, u *NodeUse, c *Change) bool {
 func (s *staleness) room(node string, u *NodeUse, c *Change, d *demand) {
 	cpu, memory := u.MilliCPU, u.Memory
 	if h := s.world.Hosts[node]; h != nil && h.Err == nil && h.Facts.CPUs > 0 {
-		if m, known, _ := s.kinds[c.Kind].carrier.Machine(c.Address, s.value(c)); known {
+		if m, known, _ := s.kinds[c.Kind].carrier.Machine(c.id(), s.value(c)); known {
 			cpu = int64(h.Facts.CPUs)*1000 - m.Spec.ReserveMilliCPU
 			memory = h.Facts.Memory - m.Spec.ReserveMemory
 		}
@@ -229,7 +229,7 @@ func (s *staleness) staying() map[string][]scheduler.Running {
 	if s.stays != nil {
 		return s.stays
 	}
-	out := foreignReplicas(s.world, s.plan.Lineage)
+	out := foreignReplicas(s.world, s.plan.Lineage, imported(s.plan.Changes))
 	s.stays = out
 	bound := bindingsOf(s.world)
 	for _, c := range s.plan.Changes {
@@ -237,7 +237,7 @@ func (s *staleness) staying() map[string][]scheduler.Running {
 		if k.carried == nil || c.Action != NoOp {
 			continue
 		}
-		cargo, known, _ := k.carried.Cargo(c.Address, s.value(c))
+		cargo, known, _ := k.carried.Cargo(c.id(), s.value(c))
 		if !known {
 			continue
 		}

@@ -136,10 +136,10 @@ func (t *transferPlan) find(ctx context.Context, c *Change, ref string) *imageSo
 	candidates = append(candidates, c)
 	for _, h := range candidates {
 		k := t.kinds[h.Kind]
-		if k.imager == nil || h.Action == Delete {
+		if k.imager == nil || h.Action.ends() {
 			continue
 		}
-		img, ok, err := k.imager.Content(ctx, h.Address, h.After, ref, t.in.BaseDir)
+		img, ok, err := k.imager.Content(ctx, h.id(), h.After, ref, t.in.BaseDir)
 		if err != nil {
 			t.diags = append(t.diags, errorf(t.subject(h.Address), "Image not readable", fmt.Sprintf(
 				"The content of %s (%s) cannot be opened: %s.", h.Address, ref, err)))
@@ -164,7 +164,7 @@ func shown(holder, pod *Change, ref string) string {
 
 // instances are the changes that a dependency stands for.
 func (m *maker) instances(dep string) []*Change {
-	if c := m.changes[dep]; c != nil && c.Action != Delete {
+	if c := m.changes[dep]; c != nil && !c.Action.ends() {
 		return []*Change{c}
 	}
 	if b := m.blocks[dep]; b != nil {

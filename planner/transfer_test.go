@@ -31,7 +31,7 @@ func (k instantImage) Apply(_ context.Context, r providers.ApplyRequest) provide
 	if r.Planned.IsNull() {
 		return providers.ApplyResponse{Value: r.Planned}
 	}
-	resp := k.Plan(providers.PlanRequest{Address: r.Address, Prior: r.Prior, Config: r.Planned, BaseDir: r.BaseDir})
+	resp := k.Plan(providers.PlanRequest{Identity: r.Identity, Prior: r.Prior, Config: r.Planned, BaseDir: r.BaseDir})
 	return providers.ApplyResponse{Value: resp.Planned, Diags: resp.Diags}
 }
 

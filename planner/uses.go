@@ -68,16 +68,10 @@ func (m *maker) usesBefore() {
 	bindings := m.bindings()
 	for _, c := range m.plan.Changes {
 		k := m.kinds[c.Kind]
-		if k.carried == nil || c.Action != Delete {
+		if k.carried == nil || !c.Action.ends() && !c.CreateFirst {
 			continue
 		}
-		if cargo, known, _ := k.carried.Cargo(c.Address, c.Before); known {
-			previous := bindings[cargo.Request.Pod]
-			if previous == nil {
-				previous = m.recordedPlacement(c.Address)
-			}
-			m.takeBefore(c, previous, take)
-		}
+		m.takeBefore(c, m.placed(bindings, c.was()), take)
 	}
 }
 
@@ -85,7 +79,7 @@ func (m *maker) takeBefore(c *Change, previous map[int]string, take func(node st
 	if len(previous) == 0 || c.Before.IsNull() {
 		return
 	}
-	cargo, known, _ := m.kinds[c.Kind].carried.Cargo(c.Address, c.Before)
+	cargo, known, _ := m.kinds[c.Kind].carried.Cargo(c.was(), c.Before)
 	if !known {
 		return
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/stowage-iac/stowage/api"
+	"github.com/stowage-iac/stowage/cluster/client"
 	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/lang/schema"
 	"github.com/stowage-iac/stowage/providers"
@@ -141,12 +142,38 @@ func (w *world) put(req providers.ApplyRequest, spec any) error {
 		return err
 	}
 	at, _ := lang.ParseAddress(req.Address)
-	if o, ok := w.objects[req.Address]; ok && o.Owner != req.Env.Lineage() {
+	key := objectOf(req)
+	if o, ok := w.objects[key]; ok && o.Owner != req.Env.Lineage() {
 		return fmt.Errorf("%s is managed by another state", req.Address)
 	}
 	w.revision++
-	w.objects[req.Address] = api.Object{Kind: api.Kind(at.Kind), Name: providers.ObjectName(req.Address), Owner: req.Env.Lineage(), ModRevision: w.revision, Spec: raw}
+	w.objects[key] = api.Object{Kind: api.Kind(at.Kind), Name: req.Object, Owner: req.Env.Lineage(), ModRevision: w.revision, Spec: raw}
 	return nil
+}
+
+// own hands an object over.
+func (w *world) own(_ context.Context, kind api.Kind, name, from, to string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	key := providers.AddressOf(string(kind), name)
+	o, ok := w.objects[key]
+	if !ok {
+		return client.ErrNotFound
+	}
+	if o.Owner != from && o.Owner != to {
+		return client.ErrForeignOwner
+	}
+	w.revision++
+	o.Owner, o.ModRevision = to, w.revision
+	w.objects[key] = o
+	w.log = append(w.log, "own "+key)
+	return nil
+}
+
+// objectOf is where the world keeps an instance's object.
+func objectOf(req providers.ApplyRequest) string {
+	at, _ := lang.ParseAddress(req.Address)
+	return providers.AddressOf(at.Kind, req.Object)
 }
 
 func refused(req providers.ApplyRequest, err error) providers.ApplyResponse {
@@ -225,7 +252,7 @@ func (configKind) Read(req providers.ReadRequest) providers.ReadResponse {
 	if req.World.Cluster == nil || req.Prior.IsNull() {
 		return providers.ReadResponse{Value: req.Prior}
 	}
-	o := req.World.Object(api.KindConfig, providers.ObjectName(req.Address))
+	o := req.World.Object(api.KindConfig, req.Object)
 	if o == nil {
 		return providers.ReadResponse{Value: cty.NullVal(req.Prior.Type())}
 	}
@@ -263,8 +290,8 @@ func (k configKind) Apply(_ context.Context, req providers.ApplyRequest) provide
 
 func drop(w *world, req providers.ApplyRequest) providers.ApplyResponse {
 	err := w.act(req, func() error {
-		delete(w.objects, req.Address)
-		delete(w.bindings, providers.ObjectName(req.Address))
+		delete(w.objects, objectOf(req))
+		delete(w.bindings, req.Object)
 		return nil
 	})
 	if err != nil {
@@ -343,12 +370,12 @@ func (nodeKind) Plan(req providers.PlanRequest) providers.PlanResponse {
 	return providers.PlanResponse{Planned: providers.With(req.Config, map[string]cty.Value{"ready": ready})}
 }
 
-func (k nodeKind) Machine(address string, v cty.Value) (providers.Machine, bool, hcl.Diagnostics) {
+func (k nodeKind) Machine(id providers.Identity, v cty.Value) (providers.Machine, bool, hcl.Diagnostics) {
 	v, _ = v.UnmarkDeep()
 	if providers.IsNull(v) || !v.GetAttr("address").IsKnown() || !v.GetAttr("labels").IsWhollyKnown() {
 		return providers.Machine{}, false, nil
 	}
-	name := providers.ObjectName(address)
+	name := id.Object
 	m := providers.Machine{
 		SSH: ssh.Config{Name: name, Address: providers.Str(v, "address")},
 		Spec: api.NodeSpec{Name: name, Address: providers.Str(v, "address"), Role: providers.Str(v, "role"),
@@ -366,13 +393,13 @@ func (nodeKind) Read(req providers.ReadRequest) providers.ReadResponse {
 }
 
 func (k nodeKind) Apply(_ context.Context, req providers.ApplyRequest) providers.ApplyResponse {
-	name := providers.ObjectName(req.Address)
+	name := req.Object
 	if req.Planned.IsNull() {
 		err := k.w.act(req, func() error {
 			if k.w.joined[name] && len(k.w.joined) == 1 && len(k.w.bindings) > 0 {
 				return fmt.Errorf("the last node leaves and %v are still bound", k.w.bindings)
 			}
-			delete(k.w.objects, req.Address)
+			delete(k.w.objects, objectOf(req))
 			delete(k.w.joined, name)
 			return nil
 		})
@@ -421,6 +448,12 @@ var podBlock = &schema.Block{
 	},
 }
 
+func (podKind) Overlap() (providers.Overlap, string)    { return providers.Beside, "" }
+func (configKind) Overlap() (providers.Overlap, string) { return providers.InPlace, "" }
+func (nodeKind) Overlap() (providers.Overlap, string) {
+	return providers.NoOverlap, "a host is one node"
+}
+
 func (podKind) Name() string          { return "pod" }
 func (podKind) Schema() *schema.Block { return podBlock }
 
@@ -435,13 +468,13 @@ func (podKind) Plan(req providers.PlanRequest) providers.PlanResponse {
 		"nodes": cty.UnknownVal(cty.List(cty.String)), "revision": cty.UnknownVal(cty.String)})}
 }
 
-func (podKind) Cargo(address string, v cty.Value) (providers.Cargo, bool, hcl.Diagnostics) {
+func (podKind) Cargo(id providers.Identity, v cty.Value) (providers.Cargo, bool, hcl.Diagnostics) {
 	v, _ = v.UnmarkDeep()
 	if providers.IsNull(v) || !v.GetAttr("replicas").IsKnown() || !v.GetAttr("cpu").IsKnown() {
 		return providers.Cargo{}, false, nil
 	}
 	c := providers.Cargo{Replicas: int(providers.Int(v, "replicas"))}
-	c.Request = scheduler.Request{Pod: providers.ObjectName(address), MilliCPU: providers.Int(v, "cpu"), Where: providers.Str(v, "where"),
+	c.Request = scheduler.Request{Pod: id.Object, MilliCPU: providers.Int(v, "cpu"), Where: providers.Str(v, "where"),
 		OnAll: providers.Bool(v, "on_all"), Tolerate: providers.Strs(v, "tolerate")}
 	if c.Request.OnAll {
 		c.Replicas = 0
@@ -456,7 +489,7 @@ func (podKind) Read(req providers.ReadRequest) providers.ReadResponse {
 	if req.World.Cluster == nil || req.Prior.IsNull() {
 		return providers.ReadResponse{Value: req.Prior}
 	}
-	if req.World.Object(api.KindPod, providers.ObjectName(req.Address)) == nil {
+	if req.World.Object(api.KindPod, req.Object) == nil {
 		return providers.ReadResponse{Value: cty.NullVal(req.Prior.Type())}
 	}
 	return providers.ReadResponse{Value: req.Prior}
@@ -466,7 +499,7 @@ func (k podKind) Apply(_ context.Context, req providers.ApplyRequest) providers.
 	if req.Planned.IsNull() {
 		return drop(k.w, req)
 	}
-	name := providers.ObjectName(req.Address)
+	name := req.Object
 	var containers []string
 	for _, c := range providers.Objects(req.Planned, "container") {
 		containers = append(containers, providers.Str(c, "name")+"="+providers.Str(c, "image"))
@@ -507,4 +540,44 @@ func (k podKind) Apply(_ context.Context, req providers.ApplyRequest) providers.
 	}
 	return providers.ApplyResponse{Value: providers.With(req.Planned, map[string]cty.Value{
 		"nodes": nodes, "revision": cty.StringVal(fmt.Sprintf("r%d", len(raw)))})}
+}
+
+// Import reads the text in the store; labels stay as they are written.
+func (configKind) Import(req providers.ImportRequest) providers.ImportResponse {
+	o := req.World.Object(api.KindConfig, req.Object)
+	if o == nil {
+		return providers.NotThere(req, "there is none")
+	}
+	var spec configSpec
+	if err := json.Unmarshal(o.Spec, &spec); err != nil {
+		panic(err)
+	}
+	return providers.ImportResponse{Value: providers.With(req.Planned, map[string]cty.Value{
+		"text": cty.StringVal(spec.Text), "version": cty.StringVal("v:" + spec.Text), "serial": cty.NumberIntVal(spec.Serial)})}
+}
+
+// Import takes a pod that is there as it is written.
+func (podKind) Import(req providers.ImportRequest) providers.ImportResponse {
+	o := req.World.Object(api.KindPod, req.Object)
+	if o == nil {
+		return providers.NotThere(req, "there is none")
+	}
+	var spec struct{ Placement []string }
+	if err := json.Unmarshal(o.Spec, &spec); err != nil {
+		panic(err)
+	}
+	nodes := make([]cty.Value, len(spec.Placement))
+	for i, n := range spec.Placement {
+		nodes[i] = cty.StringVal(n)
+	}
+	return providers.ImportResponse{Value: providers.With(req.Planned, map[string]cty.Value{
+		"nodes": cty.ListVal(nodes), "revision": cty.StringVal(fmt.Sprintf("r%d", len(o.Spec)))})}
+}
+
+// Import takes a host that is joined as it is written.
+func (k nodeKind) Import(req providers.ImportRequest) providers.ImportResponse {
+	if !k.w.joined[req.Object] {
+		return providers.NotThere(req, "it is no node")
+	}
+	return providers.ImportResponse{Value: providers.With(req.Planned, map[string]cty.Value{"ready": cty.True})}
 }

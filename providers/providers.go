@@ -35,8 +35,8 @@ type Kind interface {
 
 // PlanRequest is the input of Plan.
 type PlanRequest struct {
-	Address string    // pod.web[0]
-	Prior   cty.Value // null when there is none; never unknown
+	Identity
+	Prior cty.Value // null when there is none; never unknown
 	// Config has every argument, defaults filled in; computed attributes are null;
 	// values may be unknown or marked sensitive.
 	Config cty.Value
@@ -89,9 +89,9 @@ type HostWorld struct {
 
 // ReadRequest is the input of Read.
 type ReadRequest struct {
-	Address string
-	Prior   cty.Value
-	World   *World
+	Identity
+	Prior cty.Value
+	World *World
 }
 
 // ReadResponse is the output of Read.
@@ -104,7 +104,7 @@ type ReadResponse struct {
 
 // ApplyRequest is the input of Apply.
 type ApplyRequest struct {
-	Address string
+	Identity
 	Prior   cty.Value // null: create
 	Planned cty.Value // null: delete; wholly known but for computed attributes
 	HashKey []byte
@@ -141,6 +141,8 @@ type Env interface {
 	Cluster(ctx context.Context) (*client.Client, error)
 	// Instance gives the present value of another resource, e.g. "secret.db".
 	Instance(address string) (cty.Value, bool)
+	// Object is the name of another resource's object in the cluster.
+	Object(address string) string
 	// Nodes are the nodes of the cluster as declared, by name (role, labels, address).
 	Nodes() map[string]cty.Value
 	// Eligible lists the nodes that may run the pod (its filters pass there), sorted.

@@ -21,7 +21,7 @@ type Carrier interface {
 	Kind
 	// Machine reads a planned or recorded value. known is false while an argument
 	// that it needs is unknown; the instance is then refreshed during apply only.
-	Machine(address string, value cty.Value) (m Machine, known bool, diags hcl.Diagnostics)
+	Machine(id Identity, value cty.Value) (m Machine, known bool, diags hcl.Diagnostics)
 }
 
 // Machine is what the planner needs to know of a node.
@@ -38,12 +38,12 @@ type Carried interface {
 	Kind
 	// Cargo reads a planned or recorded value. known is false while replicas,
 	// requests or placement arguments are unknown.
-	Cargo(address string, value cty.Value) (c Cargo, known bool, diags hcl.Diagnostics)
+	Cargo(id Identity, value cty.Value) (c Cargo, known bool, diags hcl.Diagnostics)
 }
 
 // Cargo is what the planner needs to know of a pod.
 type Cargo struct {
-	// Request without Slots and Previous; its Pod is the name (web["a"]), not the address.
+	// Request without Slots and Previous; its Pod is the object's name (web["a"]), not the address.
 	Request  scheduler.Request
 	Replicas int // 0 with Request.OnAll: as many as nodes fit
 	// Images are the distinct images of all containers in containerd's naming
@@ -58,7 +58,7 @@ type Imager interface {
 	Kind
 	// Content opens what Push sends, for a ref among Cargo.Images. ok is false when
 	// the value does not hold that ref.
-	Content(ctx context.Context, address string, value cty.Value, ref, baseDir string) (img *image.Image, ok bool, err error)
+	Content(ctx context.Context, id Identity, value cty.Value, ref, baseDir string) (img *image.Image, ok bool, err error)
 }
 
 // Topology settles roles: a lone node is the manager and carries pods; with

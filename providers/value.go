@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"sort"
-	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -128,32 +127,4 @@ func Version(key []byte, contents map[string][]byte) string {
 		mac.Write(sum[:])
 	}
 	return hex.EncodeToString(mac.Sum(nil))[:12]
-}
-
-// ObjectName is an address without its kind: pod.web["a"] becomes web["a"], and
-// module.app[0].pod.web becomes module.app[0].web. Instances of one kind with
-// different addresses have different names.
-func ObjectName(address string) string {
-	module := lang.ModuleOf(address)
-	_, name, ok := strings.Cut(address[modulePrefix(module):], ".")
-	switch {
-	case !ok:
-		return address
-	case module == "":
-		return name
-	}
-	return module + "." + name
-}
-
-// AddressOf is the address of the instance of a kind whose object has the name.
-func AddressOf(kind, name string) string {
-	at := modulePrefix(lang.ModuleOf(name))
-	return name[:at] + kind + "." + name[at:]
-}
-
-func modulePrefix(module string) int {
-	if module == "" {
-		return 0
-	}
-	return len(module) + 1
 }

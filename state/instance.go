@@ -16,6 +16,10 @@ func appendInstance(out []byte, i *Instance) []byte {
 	out = appendString(out, i.Address)
 	out = append(out, `,"kind":`...)
 	out = appendString(out, i.Kind)
+	if i.Object != "" {
+		out = append(out, `,"object":`...)
+		out = appendString(out, i.Object)
+	}
 	out = appendStrings(out, `,"sensitive":[`, i.Sensitive)
 	out = appendStrings(out, `,"deps":[`, i.Deps)
 	out = appendStrings(out, `,"placement":[`, i.Placement)
@@ -24,6 +28,9 @@ func appendInstance(out []byte, i *Instance) []byte {
 	}
 	if i.Incomplete {
 		out = append(out, `,"incomplete":true`...)
+	}
+	if i.Replace {
+		out = append(out, `,"replace":true`...)
 	}
 	out = append(out, valueOpen...)
 	out = appendValue(out, i.Value)
@@ -121,11 +128,15 @@ func (i *Instance) decodeHead(head []byte) bool {
 	r := headReader{rest: head}
 	i.Address = r.str(`{"address":`)
 	i.Kind = r.str(`,"kind":`)
+	if r.skip(`,"object":`) {
+		i.Object = r.str("")
+	}
 	i.Sensitive = r.list(`,"sensitive":[`)
 	i.Deps = r.list(`,"deps":[`)
 	i.Placement = r.list(`,"placement":[`)
 	i.PreventDestroy = r.skip(`,"prevent_destroy":true`)
 	i.Incomplete = r.skip(`,"incomplete":true`)
+	i.Replace = r.skip(`,"replace":true`)
 	return !r.failed && len(r.rest) == 0
 }
 

@@ -175,6 +175,29 @@ func (j *Journal) Done(address string, result *Instance) error {
 	})
 }
 
+// Move records that an instance has another address: what was recorded under from is
+// recorded as result, in one record.
+func (j *Journal) Move(from string, result *Instance) error {
+	if err := checkInstance(result); err != nil {
+		return err
+	}
+	if result.Address == from {
+		return fmt.Errorf("%s is moved to its own address", from)
+	}
+	body := append(appendString([]byte(`{"from":`), from), `,"to":`...)
+	body = append(appendInstance(body, result), '}')
+	return j.record(recMove, body, len(result.Sensitive) > 0, func() {
+		delete(j.state.Instances, from)
+		j.state.Instances[result.Address] = result
+		for _, set := range []map[string]bool{j.underway, j.carried} {
+			if set[from] {
+				delete(set, from)
+				set[result.Address] = true
+			}
+		}
+	})
+}
+
 // Fail says that the action on address ended without a result; what is recorded of it stays.
 func (j *Journal) Fail(address string) error {
 	return j.record(recFail, jsonString(address), false, func() {

@@ -375,3 +375,32 @@ func normal(m map[string]*state.Instance) map[string]state.Instance {
 	}
 	return out
 }
+
+// A move is one record: whatever is killed when, the instance is at one of the two
+// addresses, and what was under way stays so.
+func TestMove(t *testing.T) {
+	s := store(t, &statetest.Memory{})
+	begin(t, s, "apply").done("pod.a", "secret.s").begun("pod.a").die()
+	j := begin(t, s, "apply")
+	moved := instance("pod.b", false)
+	moved.Object = "a"
+	secret := instance("secret.t", true)
+	secret.Object = "s"
+	if err := errors.Join(j.Move("pod.a", moved), j.Move("secret.s", secret)); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Move("pod.b", moved); err == nil {
+		t.Error("a move to the same address is recorded")
+	}
+	j.die()
+	l := load(t, s)
+	if d := cmp.Diff(map[string]*state.Instance{"pod.b": moved, "secret.t": secret}, l.State.Instances); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]string{"pod.b"}, l.Interrupted.Underway); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff(l.State.Instances, begin(t, s, "apply").end().Instances); d != "" {
+		t.Errorf("the snapshot differs: %s", d)
+	}
+}

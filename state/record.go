@@ -34,6 +34,7 @@ const (
 	recCarry   recordKind = "carry"   // JSON string: address that an earlier, interrupted operation left under way
 	recDone    recordKind = "done"    // an instance as in a snapshot
 	recGone    recordKind = "gone"    // JSON string: address
+	recMove    recordKind = "move"    // moveBody
 	recFail    recordKind = "fail"    // JSON string: address
 	recOutputs recordKind = "outputs" // all outputs
 	recCluster recordKind = "cluster" // JSON string: ID
@@ -66,6 +67,11 @@ type record struct {
 	number, durable uint64
 	kind            recordKind
 	body            []byte
+}
+
+type moveBody struct {
+	From string          `json:"from"`
+	To   json.RawMessage `json:"to"` // an instance as in a snapshot
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

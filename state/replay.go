@@ -146,6 +146,21 @@ func (r *replay) apply(rec record, journal string) (err error) {
 		}
 		r.state.Instances[i.Address] = i
 		r.finish(i.Address)
+	case recMove:
+		var m moveBody
+		if err := json.Unmarshal(rec.body, &m); err != nil {
+			return err
+		}
+		i, err := decodeInstance(m.To)
+		if err != nil {
+			return err
+		}
+		delete(r.state.Instances, m.From)
+		r.state.Instances[i.Address] = i
+		if r.underway[m.From] {
+			delete(r.underway, m.From)
+			r.underway[i.Address] = true
+		}
 	case recGone, recFail:
 		address, err := parseString(rec.body)
 		if err != nil {

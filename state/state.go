@@ -31,9 +31,12 @@ type State struct {
 
 // Instance is a recorded resource instance. Immutable once in a State.
 type Instance struct {
-	Address string          `json:"address"`
-	Kind    string          `json:"kind"`
-	Value   json.RawMessage `json:"value"` // cty JSON of the kind's ImpliedType
+	Address string `json:"address"`
+	Kind    string `json:"kind"`
+	// Object is the name of its object in the cluster; "" is the default: the address
+	// without its kind.
+	Object string          `json:"object,omitempty"`
+	Value  json.RawMessage `json:"value"` // cty JSON of the kind's ImpliedType
 	// Sensitive are the paths of Value that are sensitive, e.g. container[0].env["X"].
 	Sensitive []string `json:"sensitive,omitempty"`
 	// Deps are the direct dependencies at the time: the order of a later destroy.
@@ -45,6 +48,9 @@ type Instance struct {
 	// Incomplete: the last apply of it failed or was cut off; Value is what was there,
 	// as far as known. The next apply does it again even if nothing differs.
 	Incomplete bool `json:"incomplete,omitempty"`
+	// Replace: its replacement was to be made before it goes, and that failed. The next
+	// apply replaces it.
+	Replace bool `json:"replace,omitempty"`
 }
 
 // Output is a recorded output value.

@@ -20,6 +20,7 @@ func (s *Server) operator() http.Handler {
 	mux.Handle("GET /v1/objects/{kind}/{name}", s.managed(maxRequest, (*Manager).get))
 	mux.Handle("PUT /v1/objects/{kind}/{name}", s.managed(maxObject, (*Manager).put))
 	mux.Handle("DELETE /v1/objects/{kind}/{name}", s.managed(maxRequest, (*Manager).remove))
+	mux.Handle("POST /v1/objects/{kind}/{name}/owner", s.managed(maxRequest, (*Manager).own))
 	mux.Handle("GET /v1/events", s.managed(maxRequest, (*Manager).events))
 	mux.Handle("POST /v1/pki/sign", s.managed(maxRequest, (*Manager).sign))
 	mux.Handle("GET /v1/store/dump", s.streaming(s.dump))
@@ -93,6 +94,14 @@ func (m *Manager) remove(r *http.Request) (any, error) {
 		return nil, invalid("the owner (the state's lineage) is missing")
 	}
 	return struct{}{}, m.Store.Delete(r.Context(), api.Kind(r.PathValue("kind")), r.PathValue("name"), q.Get("owner"), revision)
+}
+
+func (m *Manager) own(r *http.Request) (any, error) {
+	var h api.Handover
+	if err := decode(r, &h); err != nil {
+		return nil, err
+	}
+	return struct{}{}, m.Store.Own(r.Context(), api.Kind(r.PathValue("kind")), r.PathValue("name"), h.From, h.To)
 }
 
 func (m *Manager) events(r *http.Request) (any, error) {

@@ -526,3 +526,31 @@ func TestFollowerSeesWholeRevisions(t *testing.T) {
 		t.Errorf("the follower is not told of an event's revision: %v", err)
 	}
 }
+
+// Own hands an object over and changes nothing else of it.
+func TestOwn(t *testing.T) {
+	s := open(t, options(t, t.TempDir()))
+	ctx := t.Context()
+	put, err := s.Put(ctx, api.Object{Kind: api.KindConfig, Name: "c", Owner: "one", Spec: json.RawMessage(`{"version":"v","files":{"a":"eA=="}}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Own(ctx, api.KindConfig, "c", "two", "three"); !errors.Is(err, store.ErrForeignOwner) {
+		t.Errorf("taken from somebody who does not own it: %v", err)
+	}
+	if err := s.Own(ctx, api.KindConfig, "none", "one", "two"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("taken although it is not there: %v", err)
+	}
+	for range 2 { // it can be repeated
+		if err := s.Own(ctx, api.KindConfig, "c", "one", api.Nobody); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := s.Get(ctx, api.KindConfig, "c")
+	if err != nil || got.Owner != api.Nobody || string(got.Spec) != string(put.Spec) || got.ModRevision == put.ModRevision {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, err := s.Put(ctx, api.Object{Kind: api.KindConfig, Name: "c", Owner: "one", ModRevision: store.AnyRevision, Spec: put.Spec}); !errors.Is(err, store.ErrForeignOwner) {
+		t.Errorf("written by its former owner: %v", err)
+	}
+}

@@ -114,7 +114,7 @@ func (Kind) Read(req providers.ReadRequest) providers.ReadResponse {
 	if _, sensitive := Files(req.Prior); sensitive {
 		return providers.ReadResponse{Value: req.Prior}
 	}
-	obj := req.World.Object(api.KindConfig, providers.ObjectName(req.Address))
+	obj := req.World.Object(api.KindConfig, req.Object)
 	if obj == nil {
 		return providers.ReadResponse{Value: cty.NullVal(req.Prior.Type())}
 	}
@@ -126,6 +126,11 @@ func (Kind) Read(req providers.ReadRequest) providers.ReadResponse {
 	if spec.Version == providers.Str(req.Prior, "version") {
 		return providers.ReadResponse{Value: req.Prior}
 	}
+	return providers.ReadResponse{Value: withSpec(req.Prior, spec)}
+}
+
+// withSpec is the value with the content of an object.
+func withSpec(v cty.Value, spec api.ConfigSpec) cty.Value {
 	files := make(map[string]cty.Value, len(spec.Files))
 	for name, content := range spec.Files {
 		files[name] = cty.StringVal(string(content))
@@ -134,14 +139,12 @@ func (Kind) Read(req providers.ReadRequest) providers.ReadResponse {
 	if len(files) > 0 {
 		m = cty.MapVal(files)
 	}
-	return providers.ReadResponse{Value: providers.With(req.Prior, map[string]cty.Value{
-		"files": m, "version": cty.StringVal(spec.Version),
-	})}
+	return providers.With(v, map[string]cty.Value{"files": m, "version": cty.StringVal(spec.Version)})
 }
 
 // Apply writes or deletes the object.
 func (Kind) Apply(ctx context.Context, req providers.ApplyRequest) providers.ApplyResponse {
-	name := providers.ObjectName(req.Address)
+	name := req.Object
 	if providers.IsNull(req.Planned) {
 		if _, sensitive := Files(req.Prior); sensitive {
 			return providers.ApplyResponse{Value: req.Planned}
@@ -185,4 +188,20 @@ func deleted(ctx context.Context, req providers.ApplyRequest, name string) provi
 
 func failed(address, verb string, err error) hcl.Diagnostics {
 	return providers.Errorf("Config not "+verb, fmt.Sprintf("%s could not be %s: %s.", address, verb, err))
+}
+
+// Overlap: the store keeps every version that a pod uses, so that a new one needs no other name.
+func (Kind) Overlap() (providers.Overlap, string) { return providers.InPlace, "" }
+
+// Import reads the object. A sensitive config has none: an apply makes it again.
+func (Kind) Import(req providers.ImportRequest) providers.ImportResponse {
+	obj := req.World.Object(api.KindConfig, req.Object)
+	if obj == nil {
+		return providers.NotThere(req, fmt.Sprintf("the cluster has no config %q. One with sensitive content is never there, and an apply makes it anew.", req.Object))
+	}
+	var spec api.ConfigSpec
+	if err := json.Unmarshal(obj.Spec, &spec); err != nil {
+		return providers.ImportResponse{Diags: providers.Errorf("Damaged object", fmt.Sprintf("The cluster's object of %s cannot be read: %s.", req.Address, err))}
+	}
+	return providers.ImportResponse{Value: withSpec(req.Planned, spec)}
 }

@@ -118,13 +118,13 @@ func (Kind) Plan(req providers.PlanRequest) providers.PlanResponse {
 	if !known(req.Config) {
 		return providers.PlanResponse{Planned: providers.With(req.Config, unknown)}
 	}
-	img, err := image.Build(context.Background(), specOf(req.Address, req.Config, req.BaseDir))
+	img, err := image.Build(context.Background(), specOf(req.Object, req.Config, req.BaseDir))
 	if err != nil {
-		return providers.PlanResponse{Planned: providers.With(req.Config, unknown), Diags: notBuilt(req.Address, err)}
+		return providers.PlanResponse{Planned: providers.With(req.Config, unknown), Diags: notBuilt(req.Identity, err)}
 	}
 	value, err := withImage(req.Config, img)
 	if err != nil {
-		return providers.PlanResponse{Planned: providers.With(req.Config, unknown), Diags: notBuilt(req.Address, err)}
+		return providers.PlanResponse{Planned: providers.With(req.Config, unknown), Diags: notBuilt(req.Identity, err)}
 	}
 	return providers.PlanResponse{Planned: value}
 }
@@ -161,9 +161,9 @@ func platformOf(config cty.Value) string {
 	return "linux/" + runtime.GOARCH
 }
 
-func specOf(address string, v cty.Value, baseDir string) image.Spec {
+func specOf(name string, v cty.Value, baseDir string) image.Spec {
 	s := image.Spec{
-		Name: providers.ObjectName(address), BaseDir: baseDir, From: providers.Str(v, "from"),
+		Name: name, BaseDir: baseDir, From: providers.Str(v, "from"),
 		Entrypoint: providers.Strs(v, "entrypoint"), Command: providers.Strs(v, "command"),
 		User: providers.Str(v, "user"), WorkDir: providers.Str(v, "work_dir"),
 		Labels: providers.StrMap(v, "labels"), Platforms: providers.Strs(v, "platforms"),
@@ -187,7 +187,7 @@ func (Kind) Read(req providers.ReadRequest) providers.ReadResponse {
 	if req.World == nil || req.World.Cluster == nil || providers.IsNull(req.Prior) {
 		return providers.ReadResponse{Value: req.Prior}
 	}
-	obj := req.World.Object(api.KindImage, providers.ObjectName(req.Address))
+	obj := req.World.Object(api.KindImage, req.Object)
 	if obj == nil {
 		return providers.ReadResponse{Value: cty.NullVal(req.Prior.Type())}
 	}
@@ -207,7 +207,7 @@ func (Kind) Read(req providers.ReadRequest) providers.ReadResponse {
 // Apply records the image in the cluster, so that agents keep it. The content is
 // sent by the plan's transfers.
 func (Kind) Apply(ctx context.Context, req providers.ApplyRequest) providers.ApplyResponse {
-	name := providers.ObjectName(req.Address)
+	name := req.Object
 	if providers.IsNull(req.Planned) {
 		if err := providers.DeleteObject(ctx, req.Env, api.KindImage, name); err != nil {
 			return providers.ApplyResponse{Value: req.Prior, Diags: providers.Errorf("Image not deleted",
@@ -215,9 +215,9 @@ func (Kind) Apply(ctx context.Context, req providers.ApplyRequest) providers.App
 		}
 		return providers.ApplyResponse{Value: cty.NullVal(block.ImpliedType())}
 	}
-	img, err := image.Build(ctx, specOf(req.Address, req.Planned, req.BaseDir))
+	img, err := image.Build(ctx, specOf(req.Object, req.Planned, req.BaseDir))
 	if err != nil {
-		return providers.ApplyResponse{Value: req.Prior, Diags: notBuilt(req.Address, err), Passing: providers.Passing(err)}
+		return providers.ApplyResponse{Value: req.Prior, Diags: notBuilt(req.Identity, err), Passing: providers.Passing(err)}
 	}
 	if planned, _ := req.Planned.GetAttr("digest").Unmark(); planned.IsKnown() && planned.AsString() != img.Digest {
 		return providers.ApplyResponse{Value: req.Prior, Diags: providers.Errorf("Image changed since the plan", fmt.Sprintf(
@@ -225,7 +225,7 @@ func (Kind) Apply(ctx context.Context, req providers.ApplyRequest) providers.App
 	}
 	value, err := withImage(req.Planned, img)
 	if err != nil {
-		return providers.ApplyResponse{Value: req.Prior, Diags: notBuilt(req.Address, err)}
+		return providers.ApplyResponse{Value: req.Prior, Diags: notBuilt(req.Identity, err)}
 	}
 	spec := api.ImageSpec{Ref: img.Ref, Digest: img.Digest, Size: providers.Int(value, "size")}
 	if err := providers.PutObject(ctx, req.Env, api.KindImage, name, spec); err != nil {
@@ -236,18 +236,37 @@ func (Kind) Apply(ctx context.Context, req providers.ApplyRequest) providers.App
 }
 
 // Content builds the image again, from the cache of layers, for the transfers.
-func (Kind) Content(ctx context.Context, address string, value cty.Value, ref, baseDir string) (*image.Image, bool, error) {
+func (Kind) Content(ctx context.Context, id providers.Identity, value cty.Value, ref, baseDir string) (*image.Image, bool, error) {
 	if providers.Str(value, "ref") != ref {
 		return nil, false, nil
 	}
-	img, err := image.Build(ctx, specOf(address, value, baseDir))
+	img, err := image.Build(ctx, specOf(id.Object, value, baseDir))
 	if err == nil && img.Ref != ref {
 		err = errors.New("a file that it copies was changed since the plan; plan again")
 	}
 	return img, true, err
 }
 
-func notBuilt(address string, err error) hcl.Diagnostics {
-	why := strings.TrimPrefix(err.Error(), "image "+providers.ObjectName(address)+": ")
-	return providers.Errorf("Image not built", fmt.Sprintf("%s could not be built: %s.", address, why))
+func notBuilt(id providers.Identity, err error) hcl.Diagnostics {
+	why := strings.TrimPrefix(err.Error(), "image "+id.Object+": ")
+	return providers.Errorf("Image not built", fmt.Sprintf("%s could not be built: %s.", id.Address, why))
+}
+
+// Overlap: contents have names of their own, their digests.
+func (Kind) Overlap() (providers.Overlap, string) { return providers.InPlace, "" }
+
+// Import reads the object: which content it stands for. How it was made is not there,
+// and taken to be as it is written.
+func (Kind) Import(req providers.ImportRequest) providers.ImportResponse {
+	obj := req.World.Object(api.KindImage, req.Object)
+	if obj == nil {
+		return providers.NotThere(req, fmt.Sprintf("the cluster has no image %q.", req.Object))
+	}
+	var spec api.ImageSpec
+	if err := json.Unmarshal(obj.Spec, &spec); err != nil {
+		return providers.ImportResponse{Diags: providers.Errorf("Damaged object", fmt.Sprintf("The cluster's object of %s cannot be read: %s.", req.Address, err))}
+	}
+	return providers.ImportResponse{Value: providers.With(req.Planned, map[string]cty.Value{
+		"digest": cty.StringVal(spec.Digest), "ref": cty.StringVal(spec.Ref), "size": cty.NumberIntVal(spec.Size),
+	})}
 }

@@ -26,7 +26,7 @@ func (k Kind) Apply(ctx context.Context, req providers.ApplyRequest) providers.A
 	if providers.IsNull(req.Planned) {
 		return k.remove(ctx, req)
 	}
-	n := joining{Kind: k, req: req, name: providers.ObjectName(req.Address)}
+	n := joining{Kind: k, req: req, name: req.Object}
 	facts, err := n.join(ctx)
 	if err != nil {
 		return providers.ApplyResponse{Value: req.Prior, Diags: notJoined(req.Address, err), Passing: providers.Passing(err)}
@@ -77,7 +77,7 @@ func (n *joining) join(ctx context.Context) (facts api.NodeFacts, err error) {
 func (n *joining) settle() (managers []string, err error) {
 	machines := map[string]providers.Machine{}
 	for name, value := range n.req.Env.Nodes() {
-		m, known, diags := n.Machine("node."+name, value)
+		m, known, diags := n.Machine(providers.Identity{Address: "node." + name, Object: name}, value)
 		if diags.HasErrors() {
 			return nil, diags
 		}
@@ -145,7 +145,7 @@ func (n *joining) start(ctx context.Context, facts api.NodeFacts, managers []str
 
 // remove gives the host back. The manager goes last, and with it the store.
 func (Kind) remove(ctx context.Context, req providers.ApplyRequest) providers.ApplyResponse {
-	name := providers.ObjectName(req.Address)
+	name := req.Object
 	if providers.Str(req.Prior, "address") == "" && providers.Str(req.Prior, "connection") != "local" {
 		return forget(ctx, req, name)
 	}

@@ -40,11 +40,11 @@ func applied(version string) cty.Value {
 func TestPlanKeepsRoleAndFacts(t *testing.T) {
 	k := node.Kind{}
 	cfg := config(map[string]cty.Value{"address": cty.StringVal("10.0.0.1")})
-	first := k.Plan(providers.PlanRequest{Address: "node.a", Prior: cty.NullVal(cty.DynamicPseudoType), Config: cfg})
+	first := k.Plan(providers.PlanRequest{Identity: providers.Identify("node.a"), Prior: cty.NullVal(cty.DynamicPseudoType), Config: cfg})
 	if first.Diags.HasErrors() || first.Planned.GetAttr("role").IsKnown() || first.Planned.GetAttr("facts").IsKnown() {
 		t.Fatalf("%#v %v", first.Planned, first.Diags)
 	}
-	again := k.Plan(providers.PlanRequest{Address: "node.a", Prior: applied(api.StowageVersion), Config: cfg})
+	again := k.Plan(providers.PlanRequest{Identity: providers.Identify("node.a"), Prior: applied(api.StowageVersion), Config: cfg})
 	if providers.Str(again.Planned, "role") != api.RoleManager || !providers.Bool(again.Planned, "ready") {
 		t.Errorf("%#v", again.Planned)
 	}
@@ -54,11 +54,11 @@ func TestPlanKeepsRoleAndFacts(t *testing.T) {
 func TestAnotherVersionOfTheAgent(t *testing.T) {
 	k := node.Kind{}
 	world := &providers.World{Hosts: map[string]*providers.HostWorld{"a": {Local: &api.LocalView{Node: api.NodeStatus{Ready: true, Version: "0.0.1"}}}}}
-	read := k.Read(providers.ReadRequest{Address: "node.a", Prior: applied(api.StowageVersion), World: world})
+	read := k.Read(providers.ReadRequest{Identity: providers.Identify("node.a"), Prior: applied(api.StowageVersion), World: world})
 	if got := providers.Str(read.Value, "version"); got != "0.0.1" {
 		t.Fatalf("read version %q", got)
 	}
-	plan := k.Plan(providers.PlanRequest{Address: "node.a", Prior: read.Value, Config: config(map[string]cty.Value{"address": cty.StringVal("10.0.0.1")})})
+	plan := k.Plan(providers.PlanRequest{Identity: providers.Identify("node.a"), Prior: read.Value, Config: config(map[string]cty.Value{"address": cty.StringVal("10.0.0.1")})})
 	if got := providers.Str(plan.Planned, "version"); got != api.StowageVersion {
 		t.Errorf("planned version %q", got)
 	}
@@ -67,15 +67,15 @@ func TestAnotherVersionOfTheAgent(t *testing.T) {
 func TestMachine(t *testing.T) {
 	k := node.Kind{}
 	v := config(map[string]cty.Value{"address": cty.StringVal("10.0.0.1"), "labels": cty.MapVal(map[string]cty.Value{"zone": cty.StringVal("a")})})
-	m, known, diags := k.Machine(`node.m["a"]`, v)
+	m, known, diags := k.Machine(providers.Identify(`node.m["a"]`), v)
 	if !known || diags.HasErrors() || m.Spec.Name != `m["a"]` || m.SSH.Address != "10.0.0.1" || m.Spec.Labels["zone"] != "a" || m.SchedulableSet {
 		t.Errorf("%+v, known %t, %v", m, known, diags)
 	}
 	v = providers.With(v, map[string]cty.Value{"address": cty.UnknownVal(cty.String)})
-	if _, known, _ := k.Machine("node.m", v); known {
+	if _, known, _ := k.Machine(providers.Identify("node.m"), v); known {
 		t.Error("a node with an unknown address can be refreshed")
 	}
-	if r := k.Plan(providers.PlanRequest{Address: "node.x", Prior: cty.NullVal(cty.DynamicPseudoType), Config: config(nil)}); !r.Diags.HasErrors() {
+	if r := k.Plan(providers.PlanRequest{Identity: providers.Identify("node.x"), Prior: cty.NullVal(cty.DynamicPseudoType), Config: config(nil)}); !r.Diags.HasErrors() {
 		t.Error("a node without an address is planned")
 	}
 }

@@ -48,7 +48,7 @@ func addressless(config cty.Value) bool {
 }
 
 // Machine reads what the planner needs: how to reach the host, and what it offers.
-func (Kind) Machine(address string, value cty.Value) (providers.Machine, bool, hcl.Diagnostics) {
+func (Kind) Machine(id providers.Identity, value cty.Value) (providers.Machine, bool, hcl.Diagnostics) {
 	value, _ = value.UnmarkDeep()
 	if providers.IsNull(value) {
 		return providers.Machine{}, false, nil
@@ -66,13 +66,12 @@ func (Kind) Machine(address string, value cty.Value) (providers.Machine, bool, h
 	if addressless(value) {
 		return providers.Machine{}, false, nil // Plan says so
 	}
-	name := providers.ObjectName(address)
-	spec, err := specOf(name, value)
+	spec, err := specOf(id.Object, value)
 	if err != nil {
-		return providers.Machine{}, false, providers.Errorf("Node not valid", fmt.Sprintf("%s: %s.", address, err))
+		return providers.Machine{}, false, providers.Errorf("Node not valid", fmt.Sprintf("%s: %s.", id.Address, err))
 	}
 	return providers.Machine{
-		SSH:            sshOf(name, value),
+		SSH:            sshOf(id.Object, value),
 		Spec:           spec,
 		SchedulableSet: !value.GetAttr("schedulable").IsNull(),
 	}, true, nil
@@ -124,7 +123,7 @@ func (Kind) Read(req providers.ReadRequest) providers.ReadResponse {
 	if req.World == nil || providers.IsNull(req.Prior) {
 		return providers.ReadResponse{Value: req.Prior}
 	}
-	h, ok := req.World.Hosts[providers.ObjectName(req.Address)]
+	h, ok := req.World.Hosts[req.Object]
 	if !ok || h.Err != nil {
 		return providers.ReadResponse{Value: req.Prior}
 	}
@@ -146,4 +145,10 @@ func factsValue(f api.NodeFacts) cty.Value {
 		"cpus":     cty.NumberIntVal(int64(f.CPUs)),
 		"memory":   cty.NumberIntVal(f.Memory),
 	})
+}
+
+// Overlap: a host is one node, and a node's name is in its certificate and in all
+// bindings to it.
+func (Kind) Overlap() (providers.Overlap, string) {
+	return providers.NoOverlap, "a node keeps its name, which its certificate and its replicas carry, and a host cannot be two nodes"
 }

@@ -30,7 +30,7 @@ func (k Kind) Apply(ctx context.Context, req providers.ApplyRequest) providers.A
 	if err != nil {
 		return failed(err, req.Prior, "Pod not compiled", fmt.Sprintf("%s: %s.", req.Address, err))
 	}
-	name := providers.ObjectName(req.Address)
+	name := req.Object
 	if err := providers.PutObject(ctx, req.Env, api.KindPod, name, spec); err != nil {
 		return failed(err, req.Prior, "Pod not written", fmt.Sprintf("%s could not be written to the cluster: %s.", req.Address, err))
 	}
@@ -49,11 +49,11 @@ func (k Kind) Apply(ctx context.Context, req providers.ApplyRequest) providers.A
 }
 
 func specOf(ctx context.Context, req providers.ApplyRequest) (*api.PodSpec, error) {
-	c, err := compile(req.Planned, req.HashKey, req.Env.Instance, config.Files)
+	c, err := compile(req.Planned, req.HashKey, req.Env, config.Files)
 	if err != nil {
 		return nil, err
 	}
-	name := providers.ObjectName(req.Address)
+	name := req.Object
 	spec := &api.PodSpec{
 		Replicas: len(req.Placement), Template: c.template, Revision: api.TemplateRevision(c.template),
 		Placement: req.Placement, Scheduling: c.scheduling,
@@ -127,7 +127,7 @@ func seal(bundle api.SealedBundle, nodes []string, keys map[string]string) ([]by
 }
 
 func (Kind) remove(ctx context.Context, req providers.ApplyRequest) providers.ApplyResponse {
-	name := providers.ObjectName(req.Address)
+	name := req.Object
 	if err := providers.DeleteObject(ctx, req.Env, api.KindPod, name); err != nil {
 		return failed(err, req.Prior, "Pod not deleted", fmt.Sprintf("%s could not be deleted from the cluster: %s.", req.Address, err))
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // Cargo is what the scheduler needs to know of a pod.
-func (Kind) Cargo(address string, value cty.Value) (providers.Cargo, bool, hcl.Diagnostics) {
+func (Kind) Cargo(id providers.Identity, value cty.Value) (providers.Cargo, bool, hcl.Diagnostics) {
 	var cargo providers.Cargo
 	value, _ = value.Unmark()
 	if providers.IsNull(value) || !placeable(value) {
@@ -25,7 +25,7 @@ func (Kind) Cargo(address string, value cty.Value) (providers.Cargo, bool, hcl.D
 		cargo.Replicas = 0
 	}
 	cargo.Request = scheduler.Request{
-		Pod: providers.ObjectName(address), Where: s.Where, Strategy: s.Strategy,
+		Pod: id.Object, Where: s.Where, Strategy: s.Strategy,
 		OnAll: s.OnAll, OnePerNode: s.OnePer == "node", Tolerate: s.Tolerate,
 	}
 	var initCPU, initMemory int64
@@ -34,7 +34,7 @@ func (Kind) Cargo(address string, value cty.Value) (providers.Cargo, bool, hcl.D
 		for _, c := range providers.Objects(value, blocks) {
 			r, err := resourcesOf(c)
 			if err != nil {
-				return cargo, false, providers.Errorf("Resources not valid", fmt.Sprintf("%s: %s.", address, err))
+				return cargo, false, providers.Errorf("Resources not valid", fmt.Sprintf("%s: %s.", id.Address, err))
 			}
 			if blocks == "init" {
 				initCPU, initMemory = max(initCPU, r.MilliCPU), max(initMemory, r.Memory)
@@ -93,7 +93,7 @@ func addImage(cargo *providers.Cargo, c cty.Value, seen map[string]bool) {
 }
 
 // Content opens an image that a container names by a registry reference.
-func (Kind) Content(ctx context.Context, _ string, value cty.Value, ref, _ string) (*image.Image, bool, error) {
+func (Kind) Content(ctx context.Context, _ providers.Identity, value cty.Value, ref, _ string) (*image.Image, bool, error) {
 	for _, blocks := range []string{"init", "container"} {
 		for _, c := range providers.Objects(value, blocks) {
 			if providers.Str(c, "ref") == ref && providers.Str(c, "image") != ref {

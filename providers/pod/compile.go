@@ -13,8 +13,11 @@ import (
 	"github.com/stowage-iac/stowage/providers"
 )
 
-// lookup gives the present value of another resource.
-type lookup func(address string) (cty.Value, bool)
+// lookup gives the present value of another resource, and the name of its object.
+type lookup interface {
+	Instance(address string) (cty.Value, bool)
+	Object(address string) string
+}
 
 // compiled is what a pod's value becomes.
 type compiled struct {
@@ -128,13 +131,13 @@ func (c *compiled) mount(v cty.Value, key string, find lookup, contents contents
 	}
 	if ref, ok := providers.Object(v, "config"); ok {
 		address := providers.Str(ref, "address")
-		target, ok := find(address)
+		target, ok := find.Instance(address)
 		if !ok {
 			return m, fmt.Errorf("mount %q refers to %s, which does not exist", m.Path, address)
 		}
 		files, sensitive := contents(target)
 		if !sensitive {
-			m.Config, m.Version = providers.ObjectName(address), providers.Str(target, "version")
+			m.Config, m.Version = find.Object(address), providers.Str(target, "version")
 			return m, nil
 		}
 		m.Sealed = make(map[string]string, len(files))
@@ -146,7 +149,7 @@ func (c *compiled) mount(v cty.Value, key string, find lookup, contents contents
 	}
 	if ref, ok := providers.Object(v, "secret"); ok {
 		address := providers.Str(ref, "address")
-		target, ok := find(address)
+		target, ok := find.Instance(address)
 		if !ok {
 			return m, fmt.Errorf("mount %q refers to %s, which does not exist", m.Path, address)
 		}

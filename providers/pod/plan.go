@@ -118,3 +118,6 @@ func resolve(req providers.PlanRequest, at cty.Path, container cty.Value, prior 
 
 // pinned reports whether a reference is NAME@sha256:… without a tag that could mislead.
 func pinned(ref string) bool { return strings.Contains(ref, "@sha256:") }
+
+// Overlap: the new replicas run beside the old ones where there is room and no host port is taken.
+func (Kind) Overlap() (providers.Overlap, string) { return providers.Beside, "" }

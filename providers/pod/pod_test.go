@@ -79,7 +79,7 @@ func podOf(s set, containers ...cty.Value) cty.Value {
 
 func plan(t *testing.T, prior, cfg cty.Value) cty.Value {
 	t.Helper()
-	r := Kind{}.Plan(providers.PlanRequest{Address: "pod.web", Prior: prior, Config: cfg})
+	r := Kind{}.Plan(providers.PlanRequest{Identity: providers.Identify("pod.web"), Prior: prior, Config: cfg})
 	if r.Diags.HasErrors() {
 		t.Fatal(r.Diags)
 	}
@@ -103,14 +103,11 @@ func TestCompile(t *testing.T) {
 		}),
 		"cap_add": cty.ListVal([]cty.Value{cty.StringVal("NET_ADMIN")}),
 	})))
-	find := func(address string) (cty.Value, bool) {
-		v, ok := map[string]cty.Value{
-			"config.site":    configOf("site-version", cty.StringVal("public")),
-			"config.private": configOf("private-version", secret),
-			"secret.db":      cty.ObjectVal(map[string]cty.Value{"value": secret, "version": cty.StringVal("v")}),
-		}[address]
-		return v, ok
-	}
+	find := instances(map[string]cty.Value{
+		"config.site":    configOf("site-version", cty.StringVal("public")),
+		"config.private": configOf("private-version", secret),
+		"secret.db":      cty.ObjectVal(map[string]cty.Value{"value": secret, "version": cty.StringVal("v")}),
+	})
 	c, err := compile(value, []byte("key"), find, config.Files)
 	if err != nil {
 		t.Fatal(err)
@@ -149,6 +146,16 @@ func TestCompile(t *testing.T) {
 	}
 }
 
+// instances are other resources, by address.
+type instances map[string]cty.Value
+
+func (i instances) Instance(address string) (cty.Value, bool) {
+	v, ok := i[address]
+	return v, ok
+}
+
+func (instances) Object(address string) string { return providers.ObjectName(address) }
+
 func ref(address, version string) cty.Value {
 	return cty.ObjectVal(map[string]cty.Value{"address": cty.StringVal(address), "version": cty.StringVal(version)})
 }
@@ -184,17 +191,17 @@ func TestPlanKeepsWhatIsKnownWhileNothingChanges(t *testing.T) {
 func TestResolve(t *testing.T) {
 	const pinnedRef = "docker.io/library/nginx@sha256:2222222222222222222222222222222222222222222222222222222222222222"
 	cfg := podOf(nil, container("a", set{"image": cty.StringVal("docker.io/library/nginx:1.27")}))
-	r := Kind{}.Plan(providers.PlanRequest{Address: "pod.web", Prior: cty.NullVal(cty.DynamicPseudoType), Config: cfg,
+	r := Kind{}.Plan(providers.PlanRequest{Identity: providers.Identify("pod.web"), Prior: cty.NullVal(cty.DynamicPseudoType), Config: cfg,
 		Resolve: func(ref string) (string, error) { return pinnedRef, nil }})
 	first := providers.Objects(r.Planned, "container")[0]
 	if got := providers.Str(first, "ref"); got != pinnedRef {
 		t.Errorf("ref is %q", got)
 	}
-	cargo, known, _ := Kind{}.Cargo("pod.web", r.Planned)
+	cargo, known, _ := Kind{}.Cargo(providers.Identify("pod.web"), r.Planned)
 	if !known || len(cargo.Images) != 1 || cargo.Images[0] != pinnedRef {
 		t.Errorf("cargo %+v, known %t", cargo, known)
 	}
-	offline := Kind{}.Plan(providers.PlanRequest{Address: "pod.web", Prior: r.Planned, Config: cfg})
+	offline := Kind{}.Plan(providers.PlanRequest{Identity: providers.Identify("pod.web"), Prior: r.Planned, Config: cfg})
 	if got := providers.Str(providers.Objects(offline.Planned, "container")[0], "ref"); got != pinnedRef {
 		t.Errorf("without a registry to ask the ref becomes %q", got)
 	}
@@ -209,7 +216,7 @@ func TestCargo(t *testing.T) {
 		"init":     cty.ListVal([]cty.Value{object(&block.Blocks["init"].Block, "name", "i", set{"image": cty.StringVal(web), "resources": res("1", "1Mi")})}),
 	}, container("a", set{"resources": res("100m", "64Mi"), "port": cty.ListVal([]cty.Value{port("http", 80, 8080), port("x", 81, 0)})}),
 		container("b", set{"resources": res("50m", "1Gi")})))
-	cargo, known, diags := Kind{}.Cargo(`pod.web["a"]`, value)
+	cargo, known, diags := Kind{}.Cargo(providers.Identify(`pod.web["a"]`), value)
 	if diags.HasErrors() || !known {
 		t.Fatal(known, diags)
 	}
@@ -218,7 +225,7 @@ func TestCargo(t *testing.T) {
 		t.Errorf("cargo %+v", cargo)
 	}
 	unknown := providers.With(value, map[string]cty.Value{"replicas": cty.UnknownVal(cty.Number)})
-	if _, known, _ := (Kind{}).Cargo("pod.web", unknown); known {
+	if _, known, _ := (Kind{}).Cargo(providers.Identify("pod.web"), unknown); known {
 		t.Error("an unknown number of replicas is placed")
 	}
 }
@@ -241,7 +248,7 @@ func TestCheck(t *testing.T) {
 			"placement": object(&block.Blocks["placement"].Block, "", "", set{"on": cty.StringVal("all")})}, container("a", set{})), "Replicas not used"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := Kind{}.Plan(providers.PlanRequest{Address: "pod.web", Prior: cty.NullVal(cty.DynamicPseudoType), Config: tc.pod})
+			r := Kind{}.Plan(providers.PlanRequest{Identity: providers.Identify("pod.web"), Prior: cty.NullVal(cty.DynamicPseudoType), Config: tc.pod})
 			if !r.Diags.HasErrors() {
 				t.Fatal("no error")
 			}

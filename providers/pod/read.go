@@ -17,7 +17,7 @@ func (Kind) Read(req providers.ReadRequest) providers.ReadResponse {
 	if req.World == nil || req.World.Cluster == nil || providers.IsNull(req.Prior) {
 		return providers.ReadResponse{Value: req.Prior}
 	}
-	name := providers.ObjectName(req.Address)
+	name := req.Object
 	obj := req.World.Object(api.KindPod, name)
 	if obj == nil {
 		return providers.ReadResponse{Value: cty.NullVal(req.Prior.Type())}

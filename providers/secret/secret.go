@@ -202,3 +202,12 @@ func generate(length int, withSpecial bool) (string, error) {
 	}
 	return string(out), nil
 }
+
+// Overlap: nothing of it is in the cluster but what is sealed into pods.
+func (Kind) Overlap() (providers.Overlap, string) { return providers.InPlace, "" }
+
+// Import refuses: a value is nowhere to be read.
+func (Kind) Import(req providers.ImportRequest) providers.ImportResponse {
+	return providers.ImportResponse{Diags: providers.Errorf("Import not possible", fmt.Sprintf(
+		"%s cannot be imported: the value of a secret is in the state and, sealed, in pods, and nowhere else. Let an apply make it; to keep a value that you know, give it with value = var.NAME.", req.Address))}
+}

@@ -38,23 +38,23 @@ func generate(length int64) map[string]cty.Value {
 
 func TestGeneratedOnceAndKept(t *testing.T) {
 	k := secret.Kind{}
-	plan := k.Plan(providers.PlanRequest{Address: "secret.db", Prior: cty.NullVal(cty.DynamicPseudoType), Config: config(generate(20)), HashKey: key})
+	plan := k.Plan(providers.PlanRequest{Identity: providers.Identify("secret.db"), Prior: cty.NullVal(cty.DynamicPseudoType), Config: config(generate(20)), HashKey: key})
 	if v, _ := plan.Planned.GetAttr("value").Unmark(); v.IsKnown() {
 		t.Fatal("a value is known before it is generated")
 	}
-	applied := k.Apply(context.Background(), providers.ApplyRequest{Address: "secret.db", Planned: plan.Planned, HashKey: key})
+	applied := k.Apply(context.Background(), providers.ApplyRequest{Identity: providers.Identify("secret.db"), Planned: plan.Planned, HashKey: key})
 	value := providers.Str(applied.Value, "value")
 	if len(value) != 20 || !applied.Value.GetAttr("value").IsMarked() {
 		t.Fatalf("generated %d characters, sensitive %t", len(value), applied.Value.GetAttr("value").IsMarked())
 	}
-	again := k.Plan(providers.PlanRequest{Address: "secret.db", Prior: applied.Value, Config: config(generate(20)), HashKey: key})
+	again := k.Plan(providers.PlanRequest{Identity: providers.Identify("secret.db"), Prior: applied.Value, Config: config(generate(20)), HashKey: key})
 	if got := providers.Str(again.Planned, "value"); got != value {
 		t.Error("the next plan does not keep the value")
 	}
 	if providers.Str(again.Planned, "version") != providers.Str(applied.Value, "version") {
 		t.Error("the version changes without a change of the value")
 	}
-	longer := k.Plan(providers.PlanRequest{Address: "secret.db", Prior: applied.Value, Config: config(generate(21)), HashKey: key})
+	longer := k.Plan(providers.PlanRequest{Identity: providers.Identify("secret.db"), Prior: applied.Value, Config: config(generate(21)), HashKey: key})
 	if v, _ := longer.Planned.GetAttr("value").Unmark(); v.IsKnown() {
 		t.Error("another length keeps the old value")
 	}
@@ -91,7 +91,7 @@ func TestSources(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := secret.Kind{}.Plan(providers.PlanRequest{
-				Address: "secret.x", Prior: cty.NullVal(cty.DynamicPseudoType), Config: config(tc.set), HashKey: key, BaseDir: dir,
+				Identity: providers.Identify("secret.x"), Prior: cty.NullVal(cty.DynamicPseudoType), Config: config(tc.set), HashKey: key, BaseDir: dir,
 			})
 			if part, ok := strings.CutPrefix(tc.want, "error: "); ok {
 				if !r.Diags.HasErrors() || !strings.Contains(r.Diags[0].Detail, part) || !strings.Contains(r.Diags[0].Detail, "secret.x") {
@@ -167,7 +167,7 @@ func TestEncryptedFiles(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := secret.Kind{}.Plan(providers.PlanRequest{
-				Address: "secret.x", Prior: cty.NullVal(cty.DynamicPseudoType), Config: config(tc.set), HashKey: key, BaseDir: dir, Outside: tc.keys,
+				Identity: providers.Identify("secret.x"), Prior: cty.NullVal(cty.DynamicPseudoType), Config: config(tc.set), HashKey: key, BaseDir: dir, Outside: tc.keys,
 			})
 			if part, ok := strings.CutPrefix(tc.want, "error: "); ok {
 				if !r.Diags.HasErrors() || !strings.Contains(r.Diags[0].Detail, part) || !strings.Contains(r.Diags[0].Detail, "secret.x") {

@@ -89,7 +89,7 @@ func (s *Session) execute(soft, hard context.Context, p *planner.Plan) (planner.
 
 // complete writes the good end.
 func (s *Session) complete(p *planner.Plan, result planner.Result) error {
-	n := view.Summary{Add: result.Added, Change: result.Changed, Destroy: result.Destroyed}
+	n := counts(result)
 	outputs := map[string]view.Output{}
 	for _, o := range p.Outputs {
 		if v, ok := result.Outputs[o.Name]; ok {
@@ -103,17 +103,23 @@ func (s *Session) complete(p *planner.Plan, result planner.Result) error {
 	if p.Destroy {
 		operation = "destroy"
 	}
-	s.stream.Summary(operation, n, fmt.Sprintf("%d added, %d changed, %d destroyed", n.Add, n.Change, n.Destroy))
+	s.stream.Checks(result.Checks)
+	s.stream.Summary(operation, n, n.Done())
 	if err := s.stream.Outputs(outputs); err != nil {
 		return err
 	}
 	return s.stream.Err()
 }
 
+// counts are what an apply did.
+func counts(r planner.Result) view.Summary {
+	return view.Summary{Import: r.Imported, Add: r.Added, Change: r.Changed, Destroy: r.Destroyed, Forget: r.Forgotten, Move: r.Moved}
+}
+
 // unfinished tells how far an apply came.
 func (s *Session) unfinished(result planner.Result) {
 	if s.stream != nil {
-		n := view.Summary{Add: result.Added, Change: result.Changed, Destroy: result.Destroyed}
+		n := counts(result)
 		s.stream.Unfinished(n, view.Left{Interrupted: result.Cancelled, Done: len(result.Done), Failed: result.Failed, NotBegun: result.NotDone})
 		return
 	}

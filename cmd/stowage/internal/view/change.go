@@ -17,23 +17,32 @@ import (
 type symbol string
 
 const (
-	plain   symbol = " "
-	added   symbol = "+"
-	changed symbol = "~"
-	removed symbol = "-"
-	renewed symbol = "-/+"
-	fetched symbol = "<="
+	plain    symbol = " "
+	added    symbol = "+"
+	changed  symbol = "~"
+	removed  symbol = "-"
+	renewed  symbol = "-/+"
+	renewing symbol = "+/-"
+	parted   symbol = "."
+	fetched  symbol = "<="
 )
 
 var symbolOf = map[planner.Action]symbol{
 	planner.NoOp: plain, planner.Create: added, planner.Update: changed,
-	planner.Replace: renewed, planner.Delete: removed, planner.Read: fetched,
+	planner.Replace: renewed, planner.Delete: removed, planner.Forget: parted, planner.Read: fetched,
+}
+
+func symbolOfChange(c *planner.Change) symbol {
+	if c.CreateFirst {
+		return renewing
+	}
+	return symbolOf[c.Action]
 }
 
 var willBe = map[planner.Action]string{
 	planner.NoOp: "is up to date", planner.Create: "will be created",
 	planner.Update: "will be updated in-place", planner.Replace: "must be replaced",
-	planner.Delete: "will be destroyed", planner.Read: "will be read during apply",
+	planner.Delete: "will be destroyed", planner.Read: "will be read during apply", planner.Forget: "will be forgotten and stays as it is",
 }
 
 // change writes one resource instance's change.
@@ -45,7 +54,23 @@ func (p *printer) change(c *planner.Change) {
 			verb = head + v.paint("red", loud)
 		}
 	}
+	if c.MovedFrom != "" && c.Action == planner.NoOp {
+		p.text("  ", v.Bold("# "+c.MovedFrom)+" has moved to "+v.Bold(c.Address))
+		p.block(0, plain, header(c.Kind, c.Address), "", v.Schemas[c.Kind], c.Before, c.After)
+		return
+	}
+	if c.Importing != "" && c.Action == planner.NoOp {
+		p.text("  ", v.Bold("# "+c.Address)+" will be imported from "+quote(c.Importing))
+		p.block(0, plain, header(c.Kind, c.Address), "", v.Schemas[c.Kind], c.Before, c.After)
+		return
+	}
 	p.text("  ", v.Bold("# "+c.Address)+" "+verb)
+	if c.Importing != "" {
+		p.text("  ", "# (imported from "+quote(c.Importing)+")")
+	}
+	if c.MovedFrom != "" {
+		p.text("  ", "# (moved from "+c.MovedFrom+")")
+	}
 	for _, line := range because(c) {
 		p.text("  ", "# ("+line+")")
 	}
@@ -58,7 +83,11 @@ func (p *printer) diff(c *planner.Change) {
 	if c.Action == planner.Replace {
 		p.forces = c.Causes
 	}
-	p.block(0, symbolOf[c.Action], header(c.Kind, c.Address), "", p.view.Schemas[c.Kind], c.Before, c.After)
+	after := c.After
+	if c.Action == planner.Forget {
+		after = c.Before
+	}
+	p.block(0, symbolOfChange(c), header(c.Kind, c.Address), "", p.view.Schemas[c.Kind], c.Before, after)
 }
 
 // header is how the configuration opens the block: pod "web", data "file" "site".
@@ -205,6 +234,8 @@ func (p *printer) mark(s symbol) string {
 		return p.view.paint("red", string(s))
 	case fetched:
 		return p.view.paint("cyan", string(s))
+	case renewing:
+		return p.view.paint("green", "+") + "/" + p.view.paint("red", "-")
 	case renewed:
 		return p.view.paint("red", "-") + "/" + p.view.paint("green", "+")
 	}

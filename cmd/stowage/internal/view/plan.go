@@ -23,12 +23,13 @@ func (v View) Plan(out io.Writer, p *planner.Plan) error {
 	}
 	if p.Empty() {
 		w.WriteString(v.paint("green", "No changes.") + " " + noChanges(p) + "\n")
+		w.WriteString(v.checks(p.Checks))
 		return w.Flush()
 	}
 	w.WriteString(v.legend(p))
 	pr := &printer{view: v}
 	for _, c := range p.Changes {
-		if c.Action == planner.NoOp {
+		if c.Action == planner.NoOp && c.MovedFrom == "" && c.Importing == "" {
 			continue
 		}
 		pr.b.Reset()
@@ -37,6 +38,7 @@ func (v View) Plan(out io.Writer, p *planner.Plan) error {
 		w.Write(pr.b.Bytes())
 	}
 	w.WriteString(v.outputChanges(p))
+	w.WriteString(v.checks(p.Checks))
 	w.WriteString(v.placement(p))
 	w.WriteString(v.transfers(p))
 	w.WriteString("\n" + v.summary(p) + "\n")
@@ -97,30 +99,35 @@ func (v View) recordings(p *planner.Plan) string {
 
 // legend explains the symbols that this plan uses.
 func (v View) legend(p *planner.Plan) string {
-	used := map[planner.Action]bool{}
+	used := map[symbol]bool{}
 	for _, c := range p.Changes {
-		used[c.Action] = true
+		used[symbolOfChange(c)] = true
 	}
 	pr := &printer{view: v}
 	for _, l := range []struct {
-		action planner.Action
+		symbol symbol
 		text   string
 	}{
-		{planner.Create, "create"},
-		{planner.Update, "update in-place"},
-		{planner.Replace, "destroy and then create replacement"},
-		{planner.Delete, "destroy"},
-		{planner.Read, "read (data sources)"},
+		{added, "create"},
+		{changed, "update in-place"},
+		{renewed, "destroy and then create replacement"},
+		{renewing, "create replacement and then destroy"},
+		{removed, "destroy"},
+		{parted, "forget, without destroying"},
+		{fetched, "read (data sources)"},
 	} {
-		if used[l.action] {
-			pr.line(0, symbolOf[l.action], l.text)
+		if used[l.symbol] {
+			pr.line(0, l.symbol, l.text)
 		}
 	}
+	symbols := "Resource actions are indicated with the following symbols:\n" + pr.b.String() + "\n"
 	if pr.b.Len() == 0 {
-		return ""
+		if n := p.Count(); n.Move+n.Import == 0 {
+			return ""
+		}
+		symbols = ""
 	}
-	return "Resource actions are indicated with the following symbols:\n" + pr.b.String() +
-		"\nStowage will perform the following actions:\n"
+	return symbols + "Stowage will perform the following actions:\n"
 }
 
 // summary is the one line that says how much changes.
@@ -134,15 +141,30 @@ func (v View) summary(p *planner.Plan) string {
 		}
 		return v.Bold("Plan:") + fmt.Sprintf(" %s to record.", plural(n, "change"))
 	}
-	add, change, destroy := p.Count()
-	if add+change+destroy > 0 {
-		return v.Bold("Plan:") + fmt.Sprintf(" %d to add, %d to change, %d to destroy.", add, change, destroy)
+	n := p.Count()
+	if n.Add+n.Change+n.Destroy+n.Forget+n.Move+n.Import > 0 {
+		return v.Bold("Plan:") + " " + summarize(n) + "."
 	}
 	what := "save these new output values to the state"
 	if len(p.Transfers) > 0 {
 		what = "send these images to their hosts"
 	}
 	return v.Bold("Plan:") + " 0 to add, 0 to change, 0 to destroy. You can apply this plan to " + what + ", without changing any resource."
+}
+
+// summarize counts what a plan does; what most plans do not do is told only if it does.
+func summarize(n planner.Counts) string {
+	text := fmt.Sprintf("%d to add, %d to change, %d to destroy", n.Add, n.Change, n.Destroy)
+	if n.Move > 0 {
+		text = fmt.Sprintf("%d to move, ", n.Move) + text
+	}
+	if n.Import > 0 {
+		text = fmt.Sprintf("%d to import, ", n.Import) + text
+	}
+	if n.Forget > 0 {
+		text += fmt.Sprintf(", %d to forget", n.Forget)
+	}
+	return text
 }
 
 // notes tells what has happened since the last apply, before what will: an apply

@@ -33,29 +33,39 @@ type PlanDocument struct {
 	Nodes           []NodeJSON        `json:"nodes,omitempty"`
 	Transfers       []TransferJSON    `json:"transfers,omitempty"`
 	Interrupted     *InterruptedJSON  `json:"interrupted,omitempty"`
+	Checks          []CheckJSON       `json:"checks,omitempty"`
 	Summary         Summary           `json:"summary"`
 	Diagnostics     []Diagnostic      `json:"diagnostics,omitempty"`
 }
 
 // ResourceChange is one resource instance's change.
 type ResourceChange struct {
-	Address      string            `json:"address"`
-	Kind         string            `json:"kind"`
-	Change       Values            `json:"change"`
-	ActionReason string            `json:"action_reason,omitempty"`
-	Causes       []providers.Cause `json:"causes,omitempty"`
-	DependsOn    []string          `json:"depends_on,omitempty"`
+	Address string `json:"address"`
+	// PreviousAddress is where the state records it, when it moves.
+	PreviousAddress string            `json:"previous_address,omitempty"`
+	Kind            string            `json:"kind"`
+	Change          Values            `json:"change"`
+	ActionReason    string            `json:"action_reason,omitempty"`
+	Causes          []providers.Cause `json:"causes,omitempty"`
+	DependsOn       []string          `json:"depends_on,omitempty"`
 }
 
 // Values are both sides of a change. Sensitive and unknown parts are null in
 // before and after; the other three mirror the structure with true where a part is so.
 type Values struct {
-	Actions         []string `json:"actions"` // no-op; create; update; delete; delete, create
-	Before          any      `json:"before"`
-	After           any      `json:"after"`
-	AfterUnknown    any      `json:"after_unknown,omitempty"`
-	BeforeSensitive any      `json:"before_sensitive,omitempty"`
-	AfterSensitive  any      `json:"after_sensitive,omitempty"`
+	Actions      []string `json:"actions"` // no-op; create; update; delete; delete, create; create, delete; forget
+	Before       any      `json:"before"`
+	After        any      `json:"after"`
+	AfterUnknown any      `json:"after_unknown,omitempty"`
+	// Importing tells what is taken over, nil when nothing is.
+	Importing       *Importing `json:"importing,omitempty"`
+	BeforeSensitive any        `json:"before_sensitive,omitempty"`
+	AfterSensitive  any        `json:"after_sensitive,omitempty"`
+}
+
+// Importing is what an instance takes over.
+type Importing struct {
+	ID string `json:"id"`
 }
 
 // ResourceDrift is what changed outside of Stowage.
@@ -144,9 +154,12 @@ type InterruptedJSON struct {
 
 // Summary counts the changes.
 type Summary struct {
+	Import  int `json:"import,omitempty"`
 	Add     int `json:"add"`
 	Change  int `json:"change"`
 	Destroy int `json:"destroy"`
+	Forget  int `json:"forget,omitempty"`
+	Move    int `json:"move,omitempty"`
 }
 
 // PlanJSON writes a plan as one JSON document.
@@ -159,7 +172,8 @@ func (v View) Document(p *planner.Plan) PlanDocument {
 		Context: p.Context, Protected: p.Protected, Destroy: p.Destroy, Options: p.Options, Lineage: p.Lineage, Serial: p.Serial,
 		ResourceChanges: []ResourceChange{}, OutputChanges: map[string]Values{},
 	}
-	d.Summary.Add, d.Summary.Change, d.Summary.Destroy = p.Count()
+	d.Summary = Summary(p.Count())
+	d.Checks = checksJSON(p.Checks)
 	for _, c := range p.Changes {
 		if len(c.Drift) > 0 {
 			d.ResourceDrift = append(d.ResourceDrift, ResourceDrift{c.Address, c.Drift, v.recording(p, c)})
@@ -179,7 +193,7 @@ func (v View) Document(p *planner.Plan) PlanDocument {
 		if o.Sensitive {
 			before, after = conceal(before), conceal(after)
 		}
-		d.OutputChanges[o.Name] = values(o.Action, before, after)
+		d.OutputChanges[o.Name] = values(actions(o.Action, false), before, after)
 	}
 	for _, pod := range p.Pods {
 		d.Placement = append(d.Placement, podJSON(pod))
@@ -208,10 +222,14 @@ func (v View) Document(p *planner.Plan) PlanDocument {
 
 func (v View) resourceChange(c *planner.Change) ResourceChange {
 	s := v.Schemas[c.Kind]
-	return ResourceChange{
-		Address: c.Address, Kind: c.Kind, ActionReason: c.Reason, Causes: c.Because(), DependsOn: c.Deps,
-		Change: values(c.Action, bySchema(c.Before, s), bySchema(c.After, s)),
+	r := ResourceChange{
+		Address: c.Address, PreviousAddress: c.MovedFrom, Kind: c.Kind, ActionReason: c.Reason, Causes: c.Because(), DependsOn: c.Deps,
+		Change: values(actions(c.Action, c.CreateFirst), bySchema(c.Before, s), bySchema(c.After, s)),
 	}
+	if c.Importing != "" {
+		r.Change.Importing = &Importing{c.Importing}
+	}
+	return r
 }
 
 // recording is the change of the record, nil unless the plan is made for it.
@@ -223,20 +241,23 @@ func (v View) recording(p *planner.Plan, c *planner.Change) *Values {
 	if c.After.IsNull() {
 		action = planner.Delete
 	}
-	change := values(action, bySchema(c.Before, s), bySchema(c.After, s))
+	change := values(actions(action, false), bySchema(c.Before, s), bySchema(c.After, s))
 	return &change
 }
 
-func values(a planner.Action, before, after cty.Value) Values {
+func values(actions []string, before, after cty.Value) Values {
 	return Values{
-		Actions: actions(a), Before: redacted(before), After: redacted(after),
+		Actions: actions, Before: redacted(before), After: redacted(after),
 		AfterUnknown:    where(after, isUnknown),
 		BeforeSensitive: where(before, isMarked), AfterSensitive: where(after, isMarked),
 	}
 }
 
-func actions(a planner.Action) []string {
-	if a == planner.Replace {
+func actions(a planner.Action, createFirst bool) []string {
+	switch {
+	case a == planner.Replace && createFirst:
+		return []string{"create", "delete"}
+	case a == planner.Replace:
 		return []string{"delete", "create"}
 	}
 	return []string{string(a)}

@@ -235,6 +235,7 @@ var words = map[planner.Verb]struct{ doing, done string }{
 	planner.Creating:   {"Creating", "Creation"},
 	planner.Updating:   {"Modifying", "Modifications"},
 	planner.Replacing:  {"Replacing", "Replacement"},
+	planner.Forgetting: {"Forgetting", "Forgetting"},
 	planner.Destroying: {"Destroying", "Destruction"},
 	planner.Pushing:    {"Pushing", "Push"},
 	planner.Reading:    {"Reading", "Read"},

@@ -109,7 +109,7 @@ func (v View) Report(p *planner.Plan) *Report {
 	if r.Context = printable(p.Context); p.Protected {
 		r.Context += " (protected)"
 	}
-	r.Summary.Add, r.Summary.Change, r.Summary.Destroy = p.Count()
+	r.Summary = Summary(p.Count())
 	if p.Partial() {
 		r.Partial = printable(p.Given())
 	}
@@ -122,7 +122,7 @@ func (v View) Report(p *planner.Plan) *Report {
 		for _, h := range c.Healed {
 			r.Healed = append(r.Healed, Event{c.Address, printable(h)})
 		}
-		if c.Action != planner.NoOp {
+		if c.Action != planner.NoOp || c.MovedFrom != "" || c.Importing != "" {
 			r.Changes = append(r.Changes, v.item(i, c))
 		}
 	}
@@ -152,8 +152,20 @@ func (v View) headline(p *planner.Plan) string {
 func (v View) item(index int, c *planner.Change) Item {
 	i := Item{
 		Index:   index,
-		Address: printable(c.Address), Kind: c.Kind, Action: c.Action, Symbol: string(symbolOf[c.Action]),
+		Address: printable(c.Address), Kind: c.Kind, Action: c.Action, Symbol: string(symbolOfChange(c)),
 		Words: willBe[c.Action], change: c, view: v,
+	}
+	if c.MovedFrom != "" {
+		i.Because = append(i.Because, "moved from "+printable(c.MovedFrom))
+	}
+	if c.Importing != "" {
+		i.Because = append(i.Because, "imported from "+quote(c.Importing))
+	}
+	if c.Importing != "" && c.Action == planner.NoOp {
+		i.Words = "will be imported, and stays as it is"
+	}
+	if c.MovedFrom != "" && c.Action == planner.NoOp {
+		i.Words = "has moved, and stays as it is"
 	}
 	for _, line := range because(c) {
 		i.Because = append(i.Because, strings.TrimPrefix(line, "because "))

@@ -9,7 +9,7 @@ import (
 
 // Complete writes the last line of an apply or destroy that succeeded, and the outputs.
 func (v View) Complete(w io.Writer, p *planner.Plan, n Summary, outputs map[string]Output) error {
-	line := fmt.Sprintf("Apply complete! Resources: %d added, %d changed, %d destroyed.", n.Add, n.Change, n.Destroy)
+	line := "Apply complete! Resources: " + n.Done() + "."
 	if p.Destroy {
 		line = fmt.Sprintf("Destroy complete! Resources: %d destroyed.", n.Destroy)
 	}
@@ -26,6 +26,21 @@ func (v View) Complete(w io.Writer, p *planner.Plan, n Summary, outputs map[stri
 		return err
 	}
 	return v.Outputs(w, outputs)
+}
+
+// Done tells what was done; what most applies do not do is told only if it was.
+func (n Summary) Done() string {
+	text := fmt.Sprintf("%d added, %d changed, %d destroyed", n.Add, n.Change, n.Destroy)
+	if n.Move > 0 {
+		text = fmt.Sprintf("%d moved, ", n.Move) + text
+	}
+	if n.Import > 0 {
+		text = fmt.Sprintf("%d imported, ", n.Import) + text
+	}
+	if n.Forget > 0 {
+		text += fmt.Sprintf(", %d forgotten", n.Forget)
+	}
+	return text
 }
 
 // Unfinished tells how far an apply came that failed or was interrupted, and

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/planner"
 )
 
@@ -21,6 +22,7 @@ import (
 //	resource_drift   drift: what changed outside of Stowage
 //	planned_change   change
 //	placement        placement: where a pod's replicas run
+//	check            check: the outcome of conditions that are not passed
 //	transfer         transfer: image content that goes to a host
 //	change_summary   changes, operation (plan, apply, destroy)
 //	apply_start, apply_progress, apply_retry, apply_complete, apply_errored   hook
@@ -103,19 +105,36 @@ func (s *Stream) Plan(p *planner.Plan) {
 		s.write("info", "resource_drift", c.Address+": has changed outside of Stowage", map[string]any{"drift": c})
 	}
 	for i, c := range d.ResourceChanges {
-		if p.Changes[i].Action != planner.NoOp {
-			s.write("info", "planned_change", c.Address+": "+willBe[p.Changes[i].Action], map[string]any{"change": c})
+		what := willBe[p.Changes[i].Action]
+		if c.PreviousAddress != "" {
+			what += ", moved from " + c.PreviousAddress
+		}
+		if c.Change.Importing != nil {
+			what += ", imported from " + quote(c.Change.Importing.ID)
+		}
+		if p.Changes[i].Action != planner.NoOp || c.PreviousAddress != "" || c.Change.Importing != nil {
+			s.write("info", "planned_change", c.Address+": "+what, map[string]any{"change": c})
 		}
 	}
 	for _, pod := range d.Placement {
 		s.write("info", "placement", pod.Address+": placement", map[string]any{"placement": pod})
 	}
+	s.Checks(p.Checks)
 	for _, t := range d.Transfers {
 		s.write("info", "transfer", t.Image+" → "+t.Node+": "+bytesIn(t.Bytes), map[string]any{"transfer": t})
 	}
 	s.Summary("plan", d.Summary, (View{}).summary(p))
 	if len(d.OutputChanges) > 0 {
 		s.write("info", "outputs", "outputs", map[string]any{"outputs": d.OutputChanges})
+	}
+}
+
+// Checks writes a record for each that is not passed.
+func (s *Stream) Checks(checks []planner.Checked) {
+	for _, c := range checksJSON(checks) {
+		if c.Status != string(lang.Pass) {
+			s.write("info", "check", c.Address+": "+c.Status, map[string]any{"check": c})
+		}
 	}
 }
 

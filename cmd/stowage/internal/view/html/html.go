@@ -93,7 +93,7 @@ func title(r *view.Report) string {
 }
 
 // actions are in the order in which a reviewer wants to see them.
-var actions = []planner.Action{planner.Delete, planner.Replace, planner.Update, planner.Create, planner.Read}
+var actions = []planner.Action{planner.Delete, planner.Replace, planner.Update, planner.Forget, planner.Create, planner.Read}
 
 func counts(r *view.Report) []count {
 	var out []count

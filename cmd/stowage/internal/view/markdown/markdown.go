@@ -125,7 +125,7 @@ func events(list []view.Event) []string {
 // urgent sorts what destroys before what creates: a comment that has no room for
 // all shows what a reviewer has to see.
 func urgent(changes []view.Item) []view.Item {
-	rank := map[planner.Action]int{planner.Delete: 1, planner.Replace: 2, planner.Update: 3, planner.Create: 4, planner.Read: 5}
+	rank := map[planner.Action]int{planner.Delete: 1, planner.Replace: 2, planner.Update: 3, planner.Forget: 4, planner.Create: 5, planner.Read: 6, planner.NoOp: 7}
 	out := slices.Clone(changes)
 	slices.SortStableFunc(out, func(a, b view.Item) int { return rank[a.Action] - rank[b.Action] })
 	return out
@@ -226,7 +226,7 @@ func details(b *strings.Builder, order []view.Item) {
 		return
 	}
 	var what []string
-	for _, a := range []planner.Action{planner.Delete, planner.Replace, planner.Update, planner.Create, planner.Read} {
+	for _, a := range []planner.Action{planner.Delete, planner.Replace, planner.Update, planner.Forget, planner.Create, planner.Read} {
 		if left[a] > 0 {
 			what = append(what, fmt.Sprintf("%d to %s", left[a], a))
 		}

@@ -1,0 +1,45 @@
+package view
+
+import (
+	"strings"
+
+	"github.com/stowage-iac/stowage/lang"
+	"github.com/stowage-iac/stowage/planner"
+)
+
+// CheckJSON is the outcome of the conditions of one resource instance or check block.
+type CheckJSON struct {
+	Address  string   `json:"address"`
+	Kind     string   `json:"kind"`   // resource, check
+	Status   string   `json:"status"` // pass, fail, error, unknown
+	Problems []string `json:"problems,omitempty"`
+}
+
+func checksJSON(checks []planner.Checked) []CheckJSON {
+	var out []CheckJSON
+	for _, c := range checks {
+		out = append(out, CheckJSON{c.Address, c.Kind, string(c.Status), c.Problems})
+	}
+	return out
+}
+
+var statusText = map[lang.Status]string{lang.Fail: "failed", lang.Errored: "could not be evaluated", lang.Unknown: unknownText}
+
+// checks lists the check blocks that are not passed.
+func (v View) checks(list []planner.Checked) string {
+	var rows [][]string
+	for _, c := range list {
+		if c.Kind != "check" || c.Status == lang.Pass {
+			continue
+		}
+		text := statusText[c.Status]
+		if len(c.Problems) > 0 {
+			text += ": " + strings.Join(c.Problems, " ")
+		}
+		rows = append(rows, []string{c.Address + ":", printable(text)})
+	}
+	if len(rows) == 0 {
+		return ""
+	}
+	return "\n" + v.Bold("Checks") + " that are not passed, which keeps nothing from being done:\n" + table("  ", rows)
+}

@@ -1,0 +1,248 @@
+package lang
+
+import (
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+)
+
+// Status is what is known of a condition, or of several together.
+type Status string
+
+// The statuses, from good to bad.
+const (
+	Pass    Status = "pass"
+	Unknown Status = "unknown" // it depends on what only an apply will know
+	Fail    Status = "fail"
+	Errored Status = "error" // it could not be evaluated
+)
+
+// Worst is the worse of two statuses; "" is better than all.
+func (s Status) Worst(other Status) Status {
+	rank := map[Status]int{"": 0, Pass: 1, Unknown: 2, Fail: 3, Errored: 4}
+	if rank[other] > rank[s] {
+		return other
+	}
+	return s
+}
+
+// Outcome is the result of conditions that belong together.
+type Outcome struct {
+	Status   Status   // "" when there is no condition
+	Problems []string // what is wrong, one for each condition that fails
+	Deps     []string // addresses of what the conditions depend on
+	Diags    hcl.Diagnostics
+}
+
+// Check is a check block: conditions that only warn.
+type Check struct {
+	Name  string
+	Range hcl.Range // of the block's header
+
+	block   *hclsyntax.Block
+	asserts []*condition
+}
+
+// condition is a precondition, a postcondition or an assert.
+type condition struct {
+	test    *expression
+	message *expression
+	summary string
+	warns   bool
+}
+
+// condition compiles the block of a condition; nil when something is missing.
+func (l *loader) condition(b *hclsyntax.Block, summary string, s scope) *condition {
+	if !l.labels(b) {
+		return nil
+	}
+	s.in = article0(b.Type) + " of " + s.in
+	m := l.members(b.Body, s.in, nil)
+	test, message := m.attr("condition"), m.attr("error_message")
+	m.done()
+	if test == nil || message == nil {
+		l.errorf("Missing argument", b.DefRange(), "%s needs a condition and an error_message.", capital(s.in))
+		return nil
+	}
+	return &condition{test: l.tracked(test.Expr, s), message: l.tracked(message.Expr, s), summary: summary}
+}
+
+// article0 is a word with its article.
+func article0(word string) string {
+	if word[0] == 'a' {
+		return "an " + word
+	}
+	return "a " + word
+}
+
+func capital(s string) string { return string(s[0]-'a'+'A') + s[1:] }
+
+// conditions compiles the blocks of one type.
+func (l *loader) conditions(blocks []*hclsyntax.Block, summary string, s scope) []*condition {
+	var list []*condition
+	for _, b := range blocks {
+		if c := l.condition(b, summary, s); c != nil {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+func expressionsOf(list []*condition) []*expression {
+	var all []*expression
+	for _, c := range list {
+		all = append(all, c.test, c.message)
+	}
+	return all
+}
+
+func (l *loader) declareCheck(b *hclsyntax.Block) {
+	if !l.labels(b, "name") {
+		return
+	}
+	for _, c := range l.module.Checks {
+		if c.Name == b.Labels[0] {
+			l.duplicate("check "+c.Name, b.DefRange(), c.Range)
+			return
+		}
+	}
+	l.module.Checks = append(l.module.Checks, &Check{Name: b.Labels[0], Range: b.DefRange(), block: b})
+}
+
+func (l *loader) defineCheck(c *Check) {
+	in := "check " + quote(c.Name)
+	m := l.members(c.block.Body, in, nil)
+	blocks := m.block("assert")
+	c.asserts = l.conditions(blocks, "Check failed", scope{in: in})
+	for _, a := range c.asserts {
+		a.warns = true
+	}
+	m.done()
+	if len(blocks) == 0 {
+		l.errorf("Missing block", c.Range, "%s needs an assert block with a condition and an error_message.", capital(in))
+	}
+}
+
+// judge evaluates conditions.
+func (f *frame) judge(list []*condition, of string) (out Outcome) {
+	for _, c := range list {
+		status, problem, diags := f.test(c, of)
+		out.Status = out.Status.Worst(status)
+		if problem != "" {
+			out.Problems = append(out.Problems, problem)
+		}
+		out.Diags = append(out.Diags, diags...)
+	}
+	return out
+}
+
+// test evaluates one condition.
+func (f *frame) test(c *condition, of string) (status Status, problem string, diags hcl.Diagnostics) {
+	severity := hcl.DiagError
+	if c.warns {
+		severity = hcl.DiagWarning
+	}
+	fail := func(status Status, summary, detail string) (Status, string, hcl.Diagnostics) {
+		d := &hcl.Diagnostic{
+			Severity: severity, Summary: summary, Detail: detail + " (" + of + ")",
+			Subject: c.test.Range().Ptr(), Expression: c.test.Expression, EvalContext: f.ctx,
+		}
+		return status, detail, f.explain(c.test.Expression, append(diags, d))
+	}
+	v, diags := c.test.Value(f.ctx)
+	if diags.HasErrors() {
+		for _, d := range diags {
+			d.Severity = severity
+		}
+		return Errored, "The condition could not be evaluated.", f.explain(c.test.Expression, diags)
+	}
+	v, _ = v.Unmark()
+	ok, err := convert.Convert(v, cty.Bool)
+	switch {
+	case err != nil:
+		return fail(Errored, "Invalid condition", "The condition must be true or false, and it is "+article(v.Type())+".")
+	case ok.IsNull():
+		return fail(Errored, "Invalid condition", "The condition must be true or false, and it is null.")
+	case !ok.IsKnown():
+		return Unknown, "", diags
+	case ok.True():
+		return Pass, "", diags
+	}
+	return fail(Fail, c.summary, f.errorMessage(c.message))
+}
+
+// errorMessage is the text of an error_message.
+func (f *frame) errorMessage(e *expression) string {
+	v, diags := e.Value(f.ctx)
+	text, err := convert.Convert(v, cty.String)
+	switch {
+	case diags.HasErrors() || err != nil || text.IsNull():
+		return "The condition is false, and its error_message could not be evaluated."
+	case text.IsMarked():
+		return "The condition is false. Its error_message is not shown because it is derived from a sensitive value."
+	case !text.IsKnown():
+		return "The condition is false. Its error_message depends on what only an apply will know."
+	}
+	return text.AsString()
+}
+
+// Postconditions evaluates the postconditions of an instance with its object, planned
+// or applied.
+func (e *Evaluator) Postconditions(b *Block, key, self cty.Value) Outcome {
+	i, ok := b.find(key)
+	if len(b.Resource.post) == 0 || !ok {
+		return Outcome{}
+	}
+	f := b.in.frame(b.Resource.forEach)
+	f.bind(b, i)
+	f.self = self
+	return f.judged(b.Resource.post, "postcondition of "+b.addressOf(i))
+}
+
+// judged is judge with what a caller outside wants to know.
+func (f *frame) judged(list []*condition, of string) Outcome {
+	out := f.judge(list, of)
+	out.Deps = f.addresses()
+	out.Diags = tidy(append(out.Diags, f.e.reported()...))
+	return out
+}
+
+// Conditioned reports whether the configuration has conditions that an apply judges.
+func (c *Config) Conditioned() bool {
+	for _, m := range c.modules {
+		if len(m.Checks) > 0 || slices.ContainsFunc(m.Resources, (*Resource).Conditioned) ||
+			slices.ContainsFunc(m.Outputs, func(o *Output) bool { return len(o.pre) > 0 }) {
+			return true
+		}
+	}
+	return false
+}
+
+// Conditioned reports whether the block has postconditions.
+func (r *Resource) Conditioned() bool { return len(r.post) > 0 }
+
+// CheckResult is the outcome of a check block in one instance of its module.
+type CheckResult struct {
+	Address string // check.health, module.app["a"].check.health
+	Outcome
+}
+
+// Checks evaluates all check blocks, in the order of their addresses.
+func (e *Evaluator) Checks() []CheckResult {
+	var all []CheckResult
+	for _, m := range e.config.modules {
+		if len(m.Checks) == 0 {
+			continue
+		}
+		for _, mi := range e.instances(m) {
+			for _, c := range m.Checks {
+				address := within(mi.address, "check."+c.Name)
+				all = append(all, CheckResult{Address: address, Outcome: mi.frame(nil).judged(c.asserts, address)})
+			}
+		}
+	}
+	return all
+}

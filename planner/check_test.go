@@ -1,0 +1,138 @@
+package planner_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/stowage-iac/stowage/lang"
+	"github.com/stowage-iac/stowage/planner"
+)
+
+const judged = `
+node "m" { address = "10.0.0.1" }
+config "base" { text = "x" }
+config "before" {
+  text = "b"
+  lifecycle {
+    precondition {
+      condition     = config.base.serial == 2
+      error_message = "Base has the serial ${config.base.serial}."
+    }
+  }
+}
+config "after" {
+  text = "a"
+  lifecycle {
+    postcondition {
+      condition     = self.serial == 2
+      error_message = "It has the serial ${self.serial}."
+    }
+  }
+}
+config "needs_before" { text = config.before.text }
+config "needs_after" { text = config.after.text }
+config "free" { text = "f" }
+check "c" {
+  assert {
+    condition     = config.free.serial == 2
+    error_message = "Free has ${config.free.serial}."
+  }
+}
+`
+
+// What a plan cannot judge is judged when it is applied: a precondition keeps its
+// instance from being made, a postcondition what depends on it. Checks only warn.
+func TestConditionsAreJudgedWhenApplied(t *testing.T) {
+	l := newLab(t, "m").write(judged)
+	r, diags := l.tryApply(t.Context())
+	for _, want := range []string{
+		"error: Precondition failed: Base has the serial 1. (precondition of config.before)",
+		"error: Postcondition failed: It has the serial 1. (postcondition of config.after)",
+		"warning: Check failed: Free has 1. (check.c)",
+	} {
+		if !strings.Contains(text(diags), want) {
+			t.Errorf("%s\nlacks %s", text(diags), want)
+		}
+	}
+	if d := cmp.Diff([]string{"create config.after", "create config.before"}, r.Failed); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]string{"create config.needs_after", "create config.needs_before"}, r.NotDone); d != "" {
+		t.Error(d)
+	}
+	want := []planner.Checked{{Kind: "check", Address: "check.c", Status: lang.Fail, Problems: []string{"Free has 1."}}}
+	if d := cmp.Diff(want, r.Checks); d != "" {
+		t.Error(d)
+	}
+	s := l.state().State
+	if s.Instances["config.before"] != nil || s.Instances["config.after"] == nil || s.Instances["config.free"] == nil {
+		t.Error("what was made is not recorded, or what was not is")
+	}
+}
+
+// The conditions of what does not change are judged, too, when they depend on a change.
+func TestConditionsOfWhatDoesNotChange(t *testing.T) {
+	const config = `
+node "m" { address = "10.0.0.1" }
+config "base" {
+  text   = "x"
+  frozen = "FROZEN"
+}
+config "still" {
+  text = "s"
+  lifecycle {
+    precondition {
+      condition     = config.base.serial == 0
+      error_message = "Base has the serial ${config.base.serial}."
+    }
+  }
+}
+`
+	l := newLab(t, "m").write(strings.NewReplacer("== 0", "== 1", "FROZEN", "1").Replace(config))
+	l.settled()
+	l.write(strings.Replace(config, "FROZEN", "2", 1))
+	_, diags := l.tryApply(t.Context())
+	if !strings.Contains(text(diags), "error: Precondition failed: Base has the serial 1. (precondition of config.still)") {
+		t.Error(text(diags))
+	}
+}
+
+// A replacement that was to be made first and failed leaves the old object, which the
+// next apply replaces.
+func TestAFailedReplacementIsMadeAgain(t *testing.T) {
+	const config = `
+node "m" { address = "10.0.0.1" }
+config "c" { text = "TEXT" }
+pod "p" {
+  container "main" { image = "img" }
+  lifecycle {
+    create_before_destroy = true
+    replace_triggered_by  = [config.c]
+  }
+}
+`
+	l := newLab(t, "m").write(config)
+	l.settled()
+	l.write(strings.Replace(config, "TEXT", "other", 1))
+	l.world.fail["pod.p"] = errors.New("no room")
+	if _, diags := l.tryApply(t.Context()); !strings.Contains(text(diags), "no room") {
+		t.Fatal(text(diags))
+	}
+	if l.world.objects["pod.p"].Name != "p" {
+		t.Fatal("the old object is gone")
+	}
+	delete(l.world.fail, "pod.p")
+	p := l.plan()
+	for _, c := range p.Changes {
+		if c.Address == "pod.p" && (c.Action != planner.Replace || !c.CreateFirst || c.Reason != "its replacement did not finish") {
+			t.Errorf("%s, created first %v, because %s", c.Action, c.CreateFirst, c.Reason)
+		}
+	}
+	l.settled()
+	if _, ok := l.world.objects["pod.p~1"]; !ok || len(l.world.objects) != 3 {
+		t.Errorf("the world is\n%s", l.world.dump())
+	}
+}

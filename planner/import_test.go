@@ -1,0 +1,151 @@
+package planner_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stowage-iac/stowage/planner"
+)
+
+const imported = `
+node "a" { address = "10.0.0.1" }
+config "site" {
+  for_each = { eu = "e", us = "u" }
+  text     = each.value
+}
+pod "web" {
+  config = config.site["eu"]
+  container "main" { image = "img" }
+}
+`
+
+const importBlocks = `
+import {
+  to = node.a
+  id = "a"
+}
+import {
+  for_each = { eu = "e", us = "u" }
+  to       = config.site[each.key]
+  id       = "site[\"${each.key}\"]"
+}
+import {
+  to = pod.web
+  id = "web"
+}
+`
+
+// lost is a lab whose state is lost: the world is as another state left it.
+func lost(t *testing.T, config string) *lab {
+	old := newLab(t, "a").write(config)
+	old.settled()
+	l := newLab(t)
+	l.world = old.world
+	l.world.log = nil
+	return l
+}
+
+// After a lost state everything is taken over, and nothing is touched.
+func TestImportAfterALostState(t *testing.T) {
+	l := lost(t, imported)
+	if _, diags := l.write(imported).tryPlan(); !strings.Contains(text(diags), `import { to = pod.web, id = "web" }`) {
+		t.Errorf("nobody is told how to go on: %s", text(diags))
+	}
+	l.write(imported + importBlocks)
+	p := l.plan()
+	if n := p.Count(); n != (planner.Counts{Import: 4}) || len(p.Steps) != 0 {
+		t.Errorf("%+v, %s", n, p)
+	}
+	r := l.apply()
+	if r.Imported != 4 || r.Added+r.Changed+r.Destroyed != 0 {
+		t.Errorf("%+v", r)
+	}
+	for _, entry := range l.world.log {
+		if !strings.HasPrefix(entry, "own ") {
+			t.Errorf("it was touched: %s", entry)
+		}
+	}
+	// The blocks may stay, and need not.
+	for _, config := range []string{imported + importBlocks, imported} {
+		if p := l.write(config).plan(); !p.Empty() {
+			t.Errorf("the plan after the import is not empty:\n%s", p)
+		}
+	}
+	// Now it is this state's.
+	l.destroy = true
+	l.apply()
+	if d := l.world.dump(); d != "" {
+		t.Errorf("left behind:\n%s", d)
+	}
+}
+
+// What differs from what is written is updated, under the name that it has.
+func TestImportOfWhatDiffers(t *testing.T) {
+	l := lost(t, "node \"a\" { address = \"10.0.0.1\" }\nconfig \"old\" { text = \"x\" }\n")
+	l.write(`
+node "a" { address = "10.0.0.1" }
+config "new" { text = "y" }
+import {
+  to = node.a
+  id = "a"
+}
+import {
+  to = config.new
+  id = "old"
+}
+`)
+	p := l.plan()
+	if n := p.Count(); n != (planner.Counts{Import: 2, Change: 1}) {
+		t.Errorf("%+v, %s", n, p)
+	}
+	l.settled()
+	if o := l.world.objects["config.old"]; !strings.Contains(string(o.Spec), `"Text":"y"`) || len(l.world.objects) != 2 {
+		t.Errorf("the world is\n%s", l.world.dump())
+	}
+}
+
+// What cannot be imported says why.
+func TestImportsThatAreNotPossible(t *testing.T) {
+	l := newLab(t, "a").write(imported)
+	l.settled()
+	l.write(imported + `
+secret "s" {}
+config "none" { text = "x" }
+config "twice" { text = "x" }
+import {
+  to = secret.s
+  id = "s"
+}
+import {
+  to = config.none
+  id = "none"
+}
+import {
+  to = config.twice
+  id = "site[\"eu\"]"
+}
+import {
+  to = config.site["asia"]
+  id = "asia"
+}
+`)
+	_, diags := l.tryPlan()
+	for _, want := range []string{
+		"error: Import not possible: secret.s cannot be imported",
+		"error: Nothing to import: config.none is to be imported, and there is none",
+		`error: Recorded already: config.twice is to import "site[\"eu\"]", which the state records as config.site["eu"]`,
+	} {
+		if !strings.Contains(text(diags), want) {
+			t.Errorf("%s lacks %s", text(diags), want)
+		}
+	}
+	l.write(imported + `
+import {
+  to = config.site["asia"]
+  id = "asia"
+}
+`)
+	if _, diags := l.tryPlan(); !strings.Contains(text(diags), `error: No such instance: config.site["asia"] is to be imported`) {
+		t.Error(text(diags))
+	}
+}
