@@ -17,7 +17,7 @@ type Import struct {
 	Range   hcl.Range
 }
 
-// importBlock is an import block of the root.
+// importBlock is an import block; only the root has them.
 type importBlock struct {
 	block   string      // address of the resource block
 	key     *expression // of the instance; nil: key0
