@@ -13,6 +13,7 @@ import (
 	"github.com/stowage-iac/stowage/lang/schema"
 	"github.com/stowage-iac/stowage/state"
 	"github.com/stowage-iac/stowage/state/etcd"
+	"github.com/stowage-iac/stowage/state/http"
 	"github.com/stowage-iac/stowage/state/local"
 	"github.com/stowage-iac/stowage/state/postgres"
 	"github.com/stowage-iac/stowage/state/s3"
@@ -29,6 +30,7 @@ type backend struct {
 
 var all = map[string]backend{
 	"etcd":     {etcd.Schema, etcd.Open},
+	"http":     {http.Schema, http.Open},
 	"local":    {local.Schema, local.Open},
 	"postgres": {postgres.Schema, postgres.Open},
 	"s3":       {s3.Schema, s3.Open},
