@@ -117,7 +117,16 @@ type Encryption struct {
 	Recipients    []string // age recipients; whoever holds one of their identities can read
 	Identities    []string // paths of age identity files, tried in order
 	PassphraseEnv string   // the environment variable that holds a passphrase
+	Enforced      bool     // encrypt, sensitive values or not
+	Fallback      Fallback // keys for reading only
 	Range         hcl.Range
+}
+
+// Fallback are keys that are tried for reading when no other fits: the old ones,
+// while keys are changed.
+type Fallback struct {
+	Identities    []string
+	PassphraseEnv string
 }
 
 // Variable is a variable block.

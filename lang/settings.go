@@ -55,9 +55,20 @@ func (l *loader) defineEncryption(b *hclsyntax.Block) {
 	e.Recipients = l.constStrings(m.attr("recipients"), in)
 	e.Identities = l.constStrings(m.attr("identities"), in)
 	e.PassphraseEnv = l.constString(m.attr("passphrase_env"), in)
+	e.Enforced = l.constBool(m.attr("enforced"), in)
+	if fallback := m.one("fallback"); fallback != nil {
+		const in = "the fallback block"
+		f := l.members(fallback.Body, in, nil)
+		e.Fallback.Identities = l.constStrings(f.attr("identities"), in)
+		e.Fallback.PassphraseEnv = l.constString(f.attr("passphrase_env"), in)
+		f.done()
+		if len(fallback.Body.Attributes) == 0 {
+			l.errorf("Missing argument", fallback.DefRange(), "The fallback block needs identities or passphrase_env: the keys that were used before.")
+		}
+	}
 	m.done()
 	if len(b.Body.Attributes)+len(b.Body.Blocks) == 0 {
-		l.errorf("Missing argument", b.DefRange(), "The encryption block needs recipients, identities or passphrase_env.")
+		l.errorf("Missing argument", b.DefRange(), "The encryption block needs recipients, identities, passphrase_env, enforced or a fallback block.")
 	}
 }
 

@@ -30,8 +30,9 @@ type EnvelopeHeader struct {
 // Envelope seals and opens with one random data key: microseconds a message, up
 // to 2^32 messages. Safe for concurrent use.
 type Envelope struct {
-	header EnvelopeHeader
-	aead   cipher.AEAD
+	header   EnvelopeHeader
+	aead     cipher.AEAD
+	fallback bool // opened by a key that is for reading only
 }
 
 // Header is what OpenEnvelope needs later.
@@ -92,14 +93,20 @@ func (k *Keyring) OpenEnvelope(h EnvelopeHeader) (*Envelope, error) {
 	if h.Cipher != cipherName {
 		return nil, fmt.Errorf("%w: it is encrypted with %q, this version knows %s", ErrNewer, h.Cipher, cipherName)
 	}
-	identities, tried, err := k.identities(slices.Contains(h.Recipients, passphraseRecipient))
+	attempts, tried, err := k.attempts(slices.Contains(h.Recipients, passphraseRecipient))
 	if err != nil {
 		return nil, err
 	}
-	if len(identities) == 0 {
+	if len(attempts) == 0 {
 		return nil, keyError(h.Recipients, tried)
 	}
-	r, err := age.Decrypt(bytes.NewReader(h.Key), identities...)
+	var r io.Reader
+	var by attempt
+	for _, by = range attempts {
+		if r, err = age.Decrypt(bytes.NewReader(h.Key), by.identities...); err == nil {
+			break
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w (%v)", keyError(h.Recipients, tried), err)
 	}
@@ -107,5 +114,9 @@ func (k *Keyring) OpenEnvelope(h EnvelopeHeader) (*Envelope, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: the wrapped data key: %v", ErrDamaged, err)
 	}
-	return newEnvelope(h, key)
+	e, err := newEnvelope(h, key)
+	if err == nil {
+		e.fallback = by.fallback
+	}
+	return e, err
 }

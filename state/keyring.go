@@ -23,11 +23,12 @@ const (
 // Keyring finds the keys that encrypt states and saved plans. Safe for concurrent use.
 //
 // Identities, all that are found are tried: STOWAGE_AGE_KEY (an age identity),
-// STOWAGE_AGE_KEY_FILE (a path), the per-user key file
-// $XDG_CONFIG_HOME/stowage/key.txt; for what a passphrase encrypted
-// STOWAGE_PASSPHRASE. Recipients, the first of: those of the configuration, those
-// of STOWAGE_AGE_KEY, those of STOWAGE_AGE_KEY_FILE, STOWAGE_PASSPHRASE, the
-// per-user key file, which is made at the first need.
+// STOWAGE_AGE_KEY_FILE (a path), the configured identity files, the per-user key
+// file $XDG_CONFIG_HOME/stowage/key.txt, the fallback's identity files; for what a
+// passphrase encrypted STOWAGE_PASSPHRASE, then the fallback's. What a fallback
+// opened is encrypted anew at the next write. Recipients, the first of: those of the configuration, those
+// of STOWAGE_AGE_KEY, those of STOWAGE_AGE_KEY_FILE, those of the first configured
+// identity file that is there, STOWAGE_PASSPHRASE, the per-user key file, which is made at the first need.
 type Keyring struct {
 	o  KeyOptions
 	mu sync.Mutex // one goroutine makes the key file
@@ -35,16 +36,32 @@ type Keyring struct {
 
 // KeyOptions of NewKeyring.
 type KeyOptions struct {
-	Recipients []string            // age1…, from stowage { encryption { recipients } }
-	Getenv     func(string) string // default os.Getenv
+	Recipients []string // age1…, from stowage { encryption { recipients } }
+	Identities []string // paths of identity files; those that are not there are left out
+	// PassphraseEnv names the variable that holds the passphrase; default STOWAGE_PASSPHRASE.
+	PassphraseEnv string
+	// Enforced asks for encryption whether anything is sensitive or not; Recipients do that, too.
+	Enforced bool
+	// Fallback are keys that are tried for reading when no other fits, e.g. while keys are changed.
+	Fallback Fallback
+	Getenv   func(string) string // default os.Getenv
 	// Notice receives a sentence for the user, e.g. that a key was made and should be backed up. May be nil.
 	Notice func(string)
+}
+
+// Fallback are further keys, for reading only.
+type Fallback struct {
+	Identities    []string // paths of identity files; those that are not there are left out
+	PassphraseEnv string   // the variable that holds an earlier passphrase
 }
 
 // NewKeyring makes a keyring; keys are looked for when one is needed.
 func NewKeyring(o KeyOptions) *Keyring {
 	if o.Getenv == nil {
 		o.Getenv = os.Getenv
+	}
+	if o.PassphraseEnv == "" {
+		o.PassphraseEnv = envPassphrase
 	}
 	if o.Notice == nil {
 		o.Notice = func(string) {}
@@ -53,13 +70,14 @@ func NewKeyring(o KeyOptions) *Keyring {
 }
 
 // Always reports whether the configuration asks for encryption, sensitive values or not.
-func (k *Keyring) Always() bool { return len(k.o.Recipients) > 0 }
+func (k *Keyring) Always() bool { return k.o.Enforced || len(k.o.Recipients) > 0 }
 
 // source is a place where identities may be.
 type source struct {
 	name       string
 	identities []age.Identity
 	state      string // why there is none: not set, absent
+	user       bool   // the per-user key file, which is made when nothing else is there
 }
 
 // sources reads every place, most specific first.
@@ -72,11 +90,36 @@ func (k *Keyring) sources() ([]source, error) {
 	if err != nil {
 		return nil, err
 	}
+	all := []source{env, file}
+	more, err := fileSources(k.o.Identities)
+	if err != nil {
+		return nil, err
+	}
 	user, err := k.userSource()
 	if err != nil {
 		return nil, err
 	}
-	return []source{env, file, user}, nil
+	return append(append(all, more...), user), nil
+}
+
+// fileSources are the identity files at paths; ~ is the user's home.
+func fileSources(paths []string) ([]source, error) {
+	var all []source
+	for _, p := range paths {
+		s := source{name: p, state: "absent"}
+		if rest, ok := strings.CutPrefix(p, "~/"); ok {
+			if home, err := os.UserHomeDir(); err == nil {
+				p = filepath.Join(home, rest)
+			}
+		}
+		ids, err := readIdentities(p)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%w: %w", ErrKey, err)
+		}
+		s.identities = ids
+		all = append(all, s)
+	}
+	return all, nil
 }
 
 func (k *Keyring) envSource() (source, error) {
@@ -111,9 +154,9 @@ func (k *Keyring) envFileSource() (source, error) {
 func (k *Keyring) userSource() (source, error) {
 	path, err := k.userKeyFile()
 	if err != nil {
-		return source{name: "the per-user key file", state: "no home directory"}, nil
+		return source{name: "the per-user key file", state: "no home directory", user: true}, nil
 	}
-	s := source{name: path, state: "absent"}
+	s := source{name: path, state: "absent", user: true}
 	ids, err := readIdentities(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
@@ -138,33 +181,58 @@ func readIdentities(path string) ([]age.Identity, error) {
 	return ids, nil
 }
 
-// identities are all that can open an envelope, and what was looked at.
-func (k *Keyring) identities(passphrase bool) (ids []age.Identity, tried []string, err error) {
+// attempt is a key that is tried on an envelope.
+type attempt struct {
+	identities []age.Identity
+	fallback   bool
+}
+
+// attempts are what can open an envelope, in the order of trying, and what was looked at.
+func (k *Keyring) attempts(passphrase bool) (all []attempt, tried []string, err error) {
 	if passphrase {
-		text := k.o.Getenv(envPassphrase)
-		if text == "" {
-			return nil, []string{envPassphrase + " (not set)"}, nil
+		for n, name := range []string{k.o.PassphraseEnv, k.o.Fallback.PassphraseEnv} {
+			text := ""
+			if name != "" {
+				text = k.o.Getenv(name)
+			}
+			if text == "" {
+				if name != "" {
+					tried = append(tried, name+" (not set)")
+				}
+				continue
+			}
+			id, err := age.NewScryptIdentity(text)
+			if err != nil {
+				return nil, nil, fmt.Errorf("%w: %s: %w", ErrKey, name, err)
+			}
+			id.SetMaxWorkFactor(scryptMaxWork)
+			all, tried = append(all, attempt{[]age.Identity{id}, n > 0}), append(tried, name)
 		}
-		id, err := age.NewScryptIdentity(text)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%w: %s: %w", ErrKey, envPassphrase, err)
-		}
-		id.SetMaxWorkFactor(scryptMaxWork)
-		return []age.Identity{id}, []string{envPassphrase}, nil
+		return all, tried, nil
 	}
 	sources, err := k.sources()
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, s := range sources {
-		name := s.name
-		if len(s.identities) == 0 {
-			name += " (" + s.state + ")"
-		}
-		tried = append(tried, name)
-		ids = append(ids, s.identities...)
+	further, err := fileSources(k.o.Fallback.Identities)
+	if err != nil {
+		return nil, nil, err
 	}
-	return ids, tried, nil
+	for n, list := range [][]source{sources, further} {
+		a := attempt{fallback: n > 0}
+		for _, s := range list {
+			name := s.name
+			if len(s.identities) == 0 {
+				name += " (" + s.state + ")"
+			}
+			tried = append(tried, name)
+			a.identities = append(a.identities, s.identities...)
+		}
+		if len(a.identities) > 0 {
+			all = append(all, a)
+		}
+	}
+	return all, tried, nil
 }
 
 // recipients are those that new data is encrypted to, with their names.
@@ -176,15 +244,15 @@ func (k *Keyring) recipients() ([]age.Recipient, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, s := range sources[:2] {
-		if len(s.identities) > 0 {
+	for _, s := range sources {
+		if len(s.identities) > 0 && !s.user {
 			return recipientsOf(s)
 		}
 	}
-	if text := k.o.Getenv(envPassphrase); text != "" {
+	if text := k.o.Getenv(k.o.PassphraseEnv); text != "" {
 		r, err := age.NewScryptRecipient(text)
 		if err != nil {
-			return nil, nil, fmt.Errorf("%w: %s: %w", ErrKey, envPassphrase, err)
+			return nil, nil, fmt.Errorf("%w: %s: %w", ErrKey, k.o.PassphraseEnv, err)
 		}
 		return []age.Recipient{r}, []string{passphraseRecipient}, nil
 	}
@@ -244,7 +312,7 @@ func recipientsOf(s source) ([]age.Recipient, []string, error) {
 
 // changed reports whether the configuration names other recipients than those of h.
 func (k *Keyring) changed(h EnvelopeHeader) bool {
-	if !k.Always() {
+	if len(k.o.Recipients) == 0 {
 		return false
 	}
 	want, have := slices.Clone(k.o.Recipients), slices.Clone(h.Recipients)

@@ -191,33 +191,10 @@ func (r *Run) options(files map[string][]byte, choose func([]string) (string, st
 func (r *Run) Keys(cfg *lang.Config) *state.Keyring {
 	o := state.KeyOptions{Getenv: r.T.Getenv, Notice: r.Note}
 	if e := cfg.Settings.Encryption; e != nil {
-		o.Recipients = e.Recipients
-		o.Getenv = func(name string) string {
-			switch {
-			case name == "STOWAGE_PASSPHRASE" && e.PassphraseEnv != "":
-				return r.T.Getenv(e.PassphraseEnv)
-			case name == "STOWAGE_AGE_KEY_FILE" && r.T.Getenv(name) == "":
-				return firstFile(e.Identities)
-			}
-			return r.T.Getenv(name)
-		}
+		o.Recipients, o.Identities, o.PassphraseEnv, o.Enforced = e.Recipients, e.Identities, e.PassphraseEnv, e.Enforced
+		o.Fallback = state.Fallback{Identities: e.Fallback.Identities, PassphraseEnv: e.Fallback.PassphraseEnv}
 	}
 	return state.NewKeyring(o)
-}
-
-// firstFile is the first of the paths that exists; ~ is the user's home.
-func firstFile(paths []string) string {
-	for _, p := range paths {
-		if rest, ok := strings.CutPrefix(p, "~/"); ok {
-			if home, err := os.UserHomeDir(); err == nil {
-				p = filepath.Join(home, rest)
-			}
-		}
-		if _, err := os.Stat(p); err == nil {
-			return p
-		}
-	}
-	return ""
 }
 
 // Store is the state that a configuration names, in the selected context.
