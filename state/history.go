@@ -8,6 +8,9 @@ import (
 // Location names the state for messages, e.g. a path.
 func (s *Store) Location() string { return s.backend.Location() }
 
+// Keys are those that the store encrypts and decrypts with.
+func (s *Store) Keys() *Keyring { return s.o.Keys }
+
 // Holder tells who holds the lock, if anybody does.
 func (s *Store) Holder(ctx context.Context) (LockInfo, bool, error) { return s.backend.Holder(ctx) }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/console"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/contexts"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/destroy"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/forceunlock"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/format"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/functions"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/graph"
@@ -39,6 +40,7 @@ func App() *cli.App {
 			contexts.Unset(),
 			contexts.Use(),
 			destroy.Command(),
+			forceunlock.Command(),
 			format.Command(),
 			functions.Command(),
 			graph.Command(),
@@ -47,8 +49,13 @@ func App() *cli.App {
 			output.Command(),
 			plan.Command(),
 			show.Command(),
+			state.History(),
 			state.List(),
+			state.Pull(),
+			state.Push(),
+			state.Rekey(),
 			state.Remove(),
+			state.Restore(),
 			state.Show(),
 			test.Command(),
 			validate.Command(),

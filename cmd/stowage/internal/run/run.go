@@ -111,6 +111,11 @@ func Diagnose(summary string, err error) hcl.Diagnostics {
 		{state.ErrNewer, "The state was written by a newer version", "\nNothing has been changed. Install that version of stowage or a newer one; \"stowage version\" tells which this is."},
 		{state.ErrKey, "The state cannot be decrypted", ""},
 		{state.ErrConflict, "The state has changed", ""},
+		{state.ErrMoved, "The state has moved", ""},
+		{state.ErrLost, "The state's lock was lost", "\nWhat was acknowledged before is recorded; what ran meanwhile may not be. Plan again when nobody else applies."},
+		{state.ErrAlive, "The lock's holder lives", ""},
+		{state.ErrNotLocked, "Nobody holds the lock", ""},
+		{state.ErrNoVersion, "No such version", "\n\"stowage state history\" lists the versions that there are."},
 	} {
 		if errors.Is(err, s.is) {
 			summary, advice = s.summary, s.advice
@@ -241,4 +246,13 @@ func (r *Run) Stored() (*state.Store, hcl.Diagnostics) {
 		return nil, diags
 	}
 	return r.Store(cfg)
+}
+
+// StoredKeys is Stored with the keys of that state.
+func (r *Run) StoredKeys() (*state.Store, *state.Keyring, hcl.Diagnostics) {
+	store, diags := r.Stored()
+	if diags.HasErrors() {
+		return nil, nil, diags
+	}
+	return store, store.Keys(), nil
 }

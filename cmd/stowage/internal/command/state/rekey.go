@@ -1,0 +1,62 @@
+package state
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/run"
+	"github.com/stowage-iac/stowage/state"
+)
+
+// Rekey is "state rekey".
+func Rekey() *cli.Command {
+	return &cli.Command{
+		Name: "state rekey", Synopsis: "Encrypt the state anew", Usage: "[options]",
+		Doc: `Encrypts the state with a fresh key to the present recipients, whether they changed
+or not. An apply does so by itself when the configuration names others; this command
+does it now. The keys that could read it until now must still be at hand, as
+identities or in the fallback block of encryption.
+
+Earlier versions stay encrypted as they were: who held an old key can still read
+those that the backend keeps. Secrets that somebody should not know any more have to
+be changed, too.`,
+		Example: "$ stowage state rekey",
+		Bind: func(f *cli.Flags) cli.Run {
+			var o editing
+			o.bind(f)
+			return func(ctx context.Context, t *cli.Terminal, _ []string) int {
+				return rekey(ctx, run.New(t), o)
+			}
+		},
+	}
+}
+
+func rekey(ctx context.Context, r *run.Run, o editing) int {
+	store, diags := r.Stored()
+	if r.Report(diags) {
+		return cli.Failed
+	}
+	return with(ctx, r, store, "state rekey", o, func(locked *state.Locked, base *state.Loaded) (string, error) {
+		if !base.Exists {
+			return "", fmt.Errorf("there is no state in %s", store.Location())
+		}
+		if o.dryRun {
+			return fmt.Sprintf("Would encrypt serial %d anew, with %d instances.", base.State.Serial, len(base.State.Instances)), nil
+		}
+		fmt.Fprintf(r.T.Err, "Read serial %d, %d instances; encrypting anew…\n", base.State.Serial, len(base.State.Instances))
+		from, to, err := locked.Rekey(ctx, base)
+		switch {
+		case err != nil:
+			return "", err
+		case to == nil && from == nil:
+			return "Nothing in the state is sensitive, and nothing is encrypted; encryption { enforced = true } would encrypt it.", nil
+		case to == nil:
+			return "Nothing in the state is sensitive any more: it is stored without encryption now.", nil
+		case from == nil:
+			return fmt.Sprintf("Encrypted to %s; it was not encrypted before.", strings.Join(to, ", ")), nil
+		}
+		return fmt.Sprintf("Encrypted anew to %s; before it was to %s.", strings.Join(to, ", "), strings.Join(from, ", ")), nil
+	})
+}
