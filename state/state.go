@@ -26,7 +26,7 @@ type State struct {
 	Instances      map[string]*Instance // by address
 	Outputs        map[string]*Output
 
-	moved string // where the state lives now; see Store.Retire
+	moved string // where the state lives now; see Migrate
 }
 
 // Instance is a recorded resource instance. Immutable once in a State.

@@ -116,6 +116,10 @@ func (s *Store) read(ctx context.Context) (*Loaded, error) {
 			return nil, err
 		}
 		head = snap.header
+		if snap.state.moved != "" {
+			return nil, fmt.Errorf("%w: to %s, by %s at %s; configure that backend, or move it back with \"stowage init -migrate-state\"",
+				ErrMoved, snap.state.moved, head.By, head.Written.Format(time.RFC3339))
+		}
 		l.State, l.envelope, l.Interrupted = snap.state, snap.envelope, snap.interrupted
 		l.Exists, l.stored = true, head.Serial
 	}
