@@ -29,7 +29,7 @@ type document struct {
 // Export lays a state out as an indented JSON document, instances sorted by address.
 func Export(s *State) ([]byte, error) {
 	d := document{FormatVersion: FormatVersion, Lineage: s.Lineage, Serial: s.Serial, StowageVersion: s.StowageVersion,
-		ClusterID: s.ClusterID, Written: s.Written, By: s.WrittenBy, Operation: s.Operation, HashKey: s.HashKey,
+		ClusterID: s.ClusterID, Context: s.Context, Written: s.Written, By: s.WrittenBy, Operation: s.Operation, HashKey: s.HashKey,
 		Instances: []*Instance{}, Outputs: s.Outputs}
 	for _, address := range slices.Sorted(maps.Keys(s.Instances)) {
 		d.Instances = append(d.Instances, s.Instances[address])
@@ -79,7 +79,7 @@ func Import(data []byte, keys *Keyring) (*State, error) {
 	if doc.FormatVersion < 1 || doc.Lineage == "" {
 		return nil, fmt.Errorf("%w: it is not a state of stowage (no format_version and lineage)", ErrDamaged)
 	}
-	s := &State{Lineage: doc.Lineage, Serial: doc.Serial, StowageVersion: doc.StowageVersion, ClusterID: doc.ClusterID,
+	s := &State{Lineage: doc.Lineage, Serial: doc.Serial, StowageVersion: doc.StowageVersion, ClusterID: doc.ClusterID, Context: doc.Context,
 		HashKey: doc.HashKey, Written: doc.Written, WrittenBy: doc.By, Operation: doc.Operation,
 		Instances: make(map[string]*Instance, len(doc.Instances)), Outputs: map[string]*Output{}}
 	for _, i := range doc.Instances {

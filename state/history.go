@@ -5,9 +5,6 @@ import (
 	"fmt"
 )
 
-// Location names the state for messages, e.g. a path.
-func (s *Store) Location() string { return s.backend.Location() }
-
 // Keys are those that the store encrypts and decrypts with.
 func (s *Store) Keys() *Keyring { return s.o.Keys }
 

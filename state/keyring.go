@@ -345,6 +345,15 @@ func quoteList(names []string) string {
 	return strings.Join(names, ", ")
 }
 
+// identities are those of all attempts, the fallback's last.
+func (k *Keyring) identities(passphrase bool) (ids []age.Identity, tried []string, err error) {
+	all, tried, err := k.attempts(passphrase)
+	for _, a := range all {
+		ids = append(ids, a.identities...)
+	}
+	return ids, tried, err
+}
+
 // Identities are all that are found, that of the passphrase included, for reading
 // what others encrypted to them. tried names every place that was looked at.
 func (k *Keyring) Identities() (ids []age.Identity, tried []string, err error) {

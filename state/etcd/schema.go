@@ -63,9 +63,15 @@ func Open(arguments cty.Value, env state.Env) (state.Backend, error) {
 		}
 		return ""
 	}
+	path := func(name string) string {
+		if p := text(name); p != "" {
+			return env.Path(p)
+		}
+		return ""
+	}
 	o := Options{
 		Prefix: strings.Trim(text("prefix"), "/") + "/", Username: text("username"), Password: env.Getenv("ETCD_PASSWORD"),
-		CA: text("cacert_path"), Cert: text("cert_path"), Key: text("key_path"),
+		CA: path("cacert_path"), Cert: path("cert_path"), Key: path("key_path"),
 	}
 	if o.Username == "" {
 		o.Username = env.Getenv("ETCD_USERNAME")

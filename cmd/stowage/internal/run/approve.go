@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
 )
 
 // question is what a person is asked before something changes.
@@ -41,4 +43,24 @@ func (r *Run) ask(ctx context.Context, q question) (bool, hcl.Diagnostics) {
 		}
 		return a.text == q.answer, nil
 	}
+}
+
+// Approve asks whether to run a command that acts past any plan, in a protected
+// context for its name. flag approves beforehand, for the message where nobody can
+// answer. Without approval the exit code is returned.
+func (r *Run) Approve(ctx context.Context, command, title, explanation, flag string) int {
+	if c := r.selected; c != nil && c.Protected {
+		return r.ApproveEdit(ctx, command)
+	}
+	yes, diags := r.ask(ctx, question{title: title, explanation: explanation, answer: "yes", otherwise: "approve beforehand with " + flag})
+	switch {
+	case r.Report(diags):
+		return cli.Failed
+	case interrupted(ctx):
+		return cli.Interrupted
+	case !yes:
+		fmt.Fprintf(r.T.Err, "\nNothing has been changed.\n")
+		return cli.Failed
+	}
+	return cli.OK
 }

@@ -4,6 +4,7 @@
 package run
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,7 +14,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
-	"github.com/zclconf/go-cty/cty"
 
 	"github.com/stowage-iac/stowage/api"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
@@ -210,24 +210,23 @@ func (r *Run) Store(cfg *lang.Config) (*state.Store, hcl.Diagnostics) {
 	if diags := unmoved(cfg); diags.HasErrors() {
 		return nil, diags
 	}
+	if diags := r.unmigrated(context.Background(), cfg); diags.HasErrors() {
+		return nil, diags
+	}
 	return r.open("", cfg)
 }
 
-// open is the state that a configuration of a directory names.
+// open is the state that a configuration of a directory names, wherever it was before.
 func (r *Run) open(dir string, cfg *lang.Config) (*state.Store, hcl.Diagnostics) {
-	b := cfg.Settings.Backend
-	if b.Type == "" {
-		b.Type, b.Arguments = stateregistry.Default, cty.ObjectVal(map[string]cty.Value{"path": cty.StringVal(defaultState(cfg))})
-	}
-	backend, err := stateregistry.Open(b.Type, b.Arguments, state.Env{Getenv: r.T.Getenv, Dir: filepath.Join(dir, DataDir), Base: dir})
+	_, backend, err := r.placed(dir, cfg)
 	if err != nil {
 		diags := Diagnose("Cannot use the backend", err)
-		if b.Range.Filename != "" {
+		if b := cfg.Settings.Backend; b.Range.Filename != "" {
 			diags[0].Subject = b.Range.Ptr()
 		}
 		return nil, diags
 	}
-	return state.NewStore(backend, state.Options{Keys: r.Keys(cfg), Version: api.StowageVersion, Context: contextName(cfg)}), nil
+	return r.storeOf(cfg, backend), nil
 }
 
 // Stored is the store for commands that only look at the state: they work beside

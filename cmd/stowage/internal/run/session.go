@@ -103,6 +103,12 @@ func (s *Session) load(ctx context.Context, operation string) int {
 	} else {
 		s.loaded, err = s.store.Load(ctx)
 	}
+	if err == nil && s.locked != nil {
+		if err := s.r.remember(s.config); err != nil {
+			s.End()
+			return s.failed(Diagnose("Cannot record the backend", err))
+		}
+	}
 	if err != nil {
 		s.End()
 		return s.failed(Diagnose("Cannot read the state", err))
@@ -116,13 +122,17 @@ func (s *Session) End() {
 	if err := s.fleet.Close(); err != nil {
 		slog.Debug("closing connections", "error", err)
 	}
-	if s.locked == nil {
-		return
+	if s.locked != nil {
+		if err := s.locked.Unlock(); err != nil {
+			s.report(Diagnose("Cannot give the state's lock back", err))
+		}
+		s.locked = nil
 	}
-	if err := s.locked.Unlock(); err != nil {
-		s.report(Diagnose("Cannot give the state's lock back", err))
+	if s.store != nil {
+		if err := s.store.Close(); err != nil {
+			slog.Debug("closing the state's backend", "error", err)
+		}
 	}
-	s.locked = nil
 }
 
 // report shows diagnostics, as text or in the stream.

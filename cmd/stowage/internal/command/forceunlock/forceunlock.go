@@ -8,6 +8,7 @@ import (
 
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/run"
+	"github.com/stowage-iac/stowage/state"
 )
 
 // Command is "force-unlock".
@@ -42,16 +43,9 @@ func unlock(ctx context.Context, r *run.Run, id string, force bool) int {
 	if err != nil {
 		return r.Fail("Cannot read the lock", err)
 	}
-	if held && holder.ID == id && !force {
-		yes, diags := r.Approve(ctx, "Do you really want to take the lock away?",
-			fmt.Sprintf("%s (process %d) holds it for %s since %s. If that process lives, two may work on the hosts at once.",
-				holder.Who, holder.PID, holder.Operation, holder.Created.Format(time.RFC3339)))
-		if r.Report(diags) {
-			return cli.Failed
-		}
-		if !yes {
-			fmt.Fprintf(r.T.Err, "\nThe lock stays.\n")
-			return cli.Failed
+	if held && holder.ID == id {
+		if code := approve(ctx, r, holder, force); code != cli.OK {
+			return code
 		}
 	}
 	if err := store.Break(ctx, id); err != nil {
@@ -59,4 +53,13 @@ func unlock(ctx context.Context, r *run.Run, id string, force bool) int {
 	}
 	fmt.Fprintf(r.T.Out, "Took the lock of %s away from %s.\n", store.Location(), holder.Who)
 	return cli.OK
+}
+
+func approve(ctx context.Context, r *run.Run, holder state.LockInfo, force bool) int {
+	if force {
+		return r.ApproveEdit(ctx, "force-unlock")
+	}
+	return r.Approve(ctx, "force-unlock", "Do you really want to take the lock away?",
+		fmt.Sprintf("%s (process %d) holds it for %s since %s. If that process lives, two may work on the hosts at once.",
+			holder.Who, holder.PID, holder.Operation, holder.Created.Format(time.RFC3339)), "-force")
 }

@@ -82,6 +82,11 @@ func readInput(path string) ([]byte, error) {
 
 // with does something to a state under its lock, and prints what do returns.
 func with(ctx context.Context, r *run.Run, store *state.Store, name string, o editing, do func(*state.Locked, *state.Loaded) (string, error)) (code int) {
+	if !o.dryRun && name != "state restore" { // which asked already
+		if code := r.ApproveEdit(ctx, name); code != cli.OK {
+			return code
+		}
+	}
 	locked, err := store.Lock(ctx, name, o.wait)
 	if err != nil {
 		return r.Fail("Cannot lock the state", err)

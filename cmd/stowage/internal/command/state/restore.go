@@ -44,16 +44,8 @@ func restore(ctx context.Context, r *run.Run, serial uint64, o editing, approved
 	if err != nil {
 		return r.Fail("Cannot read the earlier version", err)
 	}
-	if !o.dryRun && !approved {
-		yes, diags := r.Approve(ctx, fmt.Sprintf("Do you want to put serial %d of the state back?", serial),
-			fmt.Sprintf("It records %d instances. What has been made since is not recorded then, and shows as drift.", len(earlier.Instances)))
-		if r.Report(diags) {
-			return cli.Failed
-		}
-		if !yes {
-			fmt.Fprintf(r.T.Err, "\nNothing has been changed.\n")
-			return cli.Failed
-		}
+	if code := approveVersion(ctx, r, serial, len(earlier.Instances), o, approved); code != cli.OK {
+		return code
 	}
 	return with(ctx, r, store, "state restore", o, func(locked *state.Locked, base *state.Loaded) (string, error) {
 		if o.dryRun {
@@ -64,4 +56,15 @@ func restore(ctx context.Context, r *run.Run, serial uint64, o editing, approved
 		}
 		return fmt.Sprintf("Put serial %d back as serial %d, with %d instances. \"stowage plan\" shows what differs from the hosts.", serial, earlier.Serial, len(earlier.Instances)), nil
 	})
+}
+
+func approveVersion(ctx context.Context, r *run.Run, serial uint64, instances int, o editing, approved bool) int {
+	switch {
+	case o.dryRun:
+		return cli.OK
+	case approved:
+		return r.ApproveEdit(ctx, "state restore")
+	}
+	return r.Approve(ctx, "state restore", fmt.Sprintf("Do you want to put serial %d of the state back?", serial),
+		fmt.Sprintf("It records %d instances. What has been made since is not recorded then, and shows as drift.", instances), "-auto-approve")
 }
