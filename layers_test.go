@@ -28,6 +28,7 @@ var layers = map[string][]string{
 	"network":        {"api", "network"},
 	"state":          {"api", "state"},
 	"state/local":    {"api", "lang/schema", "state"},
+	"state/cluster":  {"api", "lang/schema", "state", "ssh", "cluster/client"},
 	"state/etcd":     {"api", "lang/schema", "state"},
 	"state/s3":       {"api", "lang/schema", "state"},
 	"state/postgres": {"api", "lang/schema", "state"},

@@ -134,6 +134,22 @@ func (l *Locked) Overwrite(ctx context.Context, base *Loaded, next *State) error
 	return l.Write(ctx, base, next)
 }
 
+// Evacuate brings a state that is kept by what an operation is about to destroy to
+// another place; most backends have nothing to do for that.
+func (l *Locked) Evacuate(ctx context.Context, base *Loaded) error {
+	e, ok := l.session.(interface{ Evacuate(context.Context) error })
+	if !ok {
+		return nil
+	}
+	if err := l.fold(ctx, base); err != nil {
+		return l.store.explain(err)
+	}
+	if err := e.Evacuate(ctx); err != nil {
+		return l.store.explain(err)
+	}
+	return nil
+}
+
 // Write replaces the whole state, without a journal; next.Serial is set. The
 // present state must still be base. It is for commands that edit the state.
 func (l *Locked) Write(ctx context.Context, base *Loaded, next *State) error {

@@ -187,3 +187,30 @@ func (s *Store) Standing(ctx context.Context) (Standing, error) {
 	}
 	return Standing{Exists: h.Moved == "", Serial: h.Serial, Moved: h.Moved}, nil
 }
+
+// Header is what a snapshot says of itself without keys.
+type Header struct {
+	Lineage string
+	Serial  uint64
+	Moved   string // where the state lives now; "" when this is it
+	By      string // user@host
+}
+
+// HeaderOf reads it; nil bytes have a zero one.
+func HeaderOf(snapshot []byte) (Header, error) {
+	if snapshot == nil {
+		return Header{}, nil
+	}
+	h, _, err := decodeHeader(snapshot)
+	return Header{h.Lineage, h.Serial, h.Moved, h.By}, err
+}
+
+// Marker is a snapshot to put in the place of one that lives in to from now on.
+func Marker(snapshot []byte, to string, by LockInfo) ([]byte, error) {
+	h, _, err := decodeHeader(snapshot)
+	if err != nil {
+		return nil, err
+	}
+	return encodeSnapshot(&State{Lineage: h.Lineage, Serial: h.Serial + 1, StowageVersion: h.StowageVersion, ClusterID: h.ClusterID, Context: h.Context,
+		Written: time.Now().UTC().Truncate(time.Second), WrittenBy: by.Who, Operation: by.Operation, moved: to}, nil, "", nil)
+}

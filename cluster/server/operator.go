@@ -25,6 +25,7 @@ func (s *Server) operator() http.Handler {
 	mux.Handle("POST /v1/pki/sign", s.managed(maxRequest, (*Manager).sign))
 	mux.Handle("GET /v1/store/dump", s.streaming(s.dump))
 	mux.Handle("GET /v1/watch", s.streaming(s.watch))
+	s.states(mux)
 	mux.Handle("/", s.call(maxRequest, unknown))
 	return mux
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stowage-iac/stowage/lang/schema"
 	"github.com/stowage-iac/stowage/state"
+	"github.com/stowage-iac/stowage/state/cluster"
 	"github.com/stowage-iac/stowage/state/etcd"
 	"github.com/stowage-iac/stowage/state/http"
 	"github.com/stowage-iac/stowage/state/local"
@@ -29,6 +30,7 @@ type backend struct {
 }
 
 var all = map[string]backend{
+	"cluster":  {cluster.Schema, cluster.Open},
 	"etcd":     {etcd.Schema, etcd.Open},
 	"http":     {http.Schema, http.Open},
 	"local":    {local.Schema, local.Open},

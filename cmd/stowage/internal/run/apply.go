@@ -12,6 +12,7 @@ import (
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/view"
 	"github.com/stowage-iac/stowage/planner"
+	"github.com/stowage-iac/stowage/providers"
 	"github.com/stowage-iac/stowage/state"
 )
 
@@ -71,6 +72,11 @@ func (s *Session) execute(soft, hard context.Context, p *planner.Plan) (planner.
 	name := "apply"
 	if p.Destroy {
 		name = "destroy"
+	}
+	if losesManager(p) {
+		if err := s.locked.Evacuate(hard, s.loaded); err != nil {
+			return planner.Result{}, Diagnose("Cannot bring the state out of the cluster", err)
+		}
 	}
 	journal, err := s.locked.Begin(hard, s.loaded, state.Operation{Name: name, Plan: planID(p), Partial: p.Partial() || p.RefreshOnly})
 	if err != nil {
@@ -140,4 +146,14 @@ func settles(p *planner.Plan) bool {
 func planID(p *planner.Plan) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %s", p.Lineage, p.Serial, p.Created.UTC().Format(time.RFC3339Nano)))
 	return hex.EncodeToString(sum[:])[:12]
+}
+
+// losesManager reports whether a plan destroys or replaces a manager, which may keep the state.
+func losesManager(p *planner.Plan) bool {
+	for _, c := range p.Changes {
+		if c.Kind == "node" && (c.Action == planner.Delete || c.Action == planner.Replace) && providers.Str(c.Before, "role") == "manager" {
+			return true
+		}
+	}
+	return false
 }
