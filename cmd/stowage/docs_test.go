@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -16,6 +17,8 @@ import (
 	"github.com/stowage-iac/stowage/lang/schema"
 	"github.com/stowage-iac/stowage/providers/data"
 	"github.com/stowage-iac/stowage/providers/registry"
+	"github.com/stowage-iac/stowage/state"
+	stateregistry "github.com/stowage-iac/stowage/state/registry"
 )
 
 const (
@@ -225,4 +228,88 @@ func TestFunctionReference(t *testing.T) {
 	if have, err := os.ReadFile(file); err != nil || string(have) != want {
 		t.Fatalf("%s is not as the functions are (%v); write it anew with -update", file, err)
 	}
+}
+
+const (
+	stateFile     = "../../docs/state.md"
+	backendsBegin = "<!-- backends: written by go test ./cmd/stowage -run TestBackendReference -update -->\n"
+	backendsEnd   = "<!-- end of backends -->\n"
+)
+
+// TestBackendReference keeps the arguments of the backends in docs/state.md as
+// their schemas have them, and loads every example that is there.
+func TestBackendReference(t *testing.T) {
+	text, err := os.ReadFile(stateFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok1 := strings.Cut(string(text), backendsBegin)
+	have, after, ok2 := strings.Cut(rest, backendsEnd)
+	if !ok1 || !ok2 {
+		t.Fatalf("%s has no part for the backends", stateFile)
+	}
+	if want := backendsReference(); have != want && !*update {
+		t.Errorf("%s is not as the schemas are; write it anew with -update:\n%s", stateFile, want)
+	} else if have != want {
+		if err := os.WriteFile(stateFile, []byte(before+backendsBegin+want+backendsEnd+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := map[string]bool{}
+	for _, example := range regexp.MustCompile("(?s)```hcl\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+		cfg, diags := lang.Load("", lang.Options{Backends: stateregistry.Schemas(), Files: map[string][]byte{"main.stowage.hcl": []byte(example[1])}})
+		if diags.HasErrors() {
+			t.Errorf("%v in\n%s", diags, example[1])
+			continue
+		}
+		b := cfg.Settings.Backend
+		seen[b.Type] = true
+		if _, err := stateregistry.Open(b.Type, b.Arguments, state.Env{Dir: t.TempDir(), Getenv: password}); err != nil {
+			t.Errorf("%v in\n%s", err, example[1])
+		}
+	}
+	for _, name := range stateregistry.Names() {
+		if !seen[name] {
+			t.Errorf("%s has no example of backend %q", stateFile, name)
+		}
+	}
+}
+
+func backendsReference() string {
+	var b strings.Builder
+	schemas := stateregistry.Schemas()
+	for _, name := range stateregistry.Names() {
+		s := schemas[name]
+		fmt.Fprintf(&b, "\n### backend %q\n\n%s\n\n| argument | | |\n| --- | --- | --- |\n", name, s.Doc)
+		for _, attr := range slices.Sorted(maps.Keys(s.Attributes)) {
+			a := s.Attributes[attr]
+			note := "optional"
+			switch {
+			case a.Sensitive:
+				note = "refused here"
+			case a.Required:
+				note = "required"
+			case a.Default != cty.NilVal && a.Type == cty.String:
+				note = fmt.Sprintf("default `%q`", a.Default.AsString())
+			case a.Default != cty.NilVal && a.Type == cty.Number:
+				note = "default `" + a.Default.AsBigFloat().Text('f', -1) + "`"
+			case a.Default != cty.NilVal && a.Type == cty.Bool:
+				note = fmt.Sprintf("default `%t`", a.Default.True())
+			}
+			doc := a.Doc
+			if a.Sensitive {
+				doc += " " + a.Later
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", attr, note, strings.ReplaceAll(doc, "|", "\\|"))
+		}
+	}
+	return b.String() + "\n"
+}
+
+// password stands for an environment that has the passwords and nothing else.
+func password(name string) string {
+	if strings.HasSuffix(name, "PASSWORD") {
+		return "x"
+	}
+	return ""
 }
