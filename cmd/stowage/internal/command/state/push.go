@@ -19,7 +19,7 @@ func Push() *cli.Command {
 pull" printed, or a state as it is stored. The state must have the same lineage,
 and a serial that is not beyond the file's: else somebody has applied since. The
 present state becomes the newest of the earlier versions.`,
-		Example: "$ stowage state pull > state.json && $EDITOR state.json && stowage state push state.json",
+		Example: "$ stowage state pull > state.json\n$ stowage state push state.json",
 		MinArgs: 1, MaxArgs: 1, CompleteArgs: "*.json",
 		Bind: func(f *cli.Flags) cli.Run {
 			var o editing
