@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/stowage-iac/stowage/api"
@@ -23,7 +24,8 @@ const layerBytes = 50 << 20 // four of them are the 200 MB of the demand
 // into containerd: one only into its content store, one as an apply does it, with
 // unpacking. In turn with them come what OpenSSH's `ssh cat` takes for as many
 // bytes, and the same followed by `ctr images import`, which unpacks, too. At last
-// the second image again, one layer of 1 MB in the place of another.
+// the second image again, one layer of 1 MB in the place of another. Of each the
+// fastest of five counts: whatever else runs on the machine only adds to it.
 func (l *lab) push(ctx context.Context) error {
 	h := l.Hosts[2]
 	host, err := ssh.Dial(ctx, ssh.Config{Name: h.Name, Address: h.Addr, User: "root", PrivateKey: l.Key, KnownHosts: l.KnownHosts}, ssh.Options{})
@@ -33,13 +35,13 @@ func (l *lab) push(ctx context.Context) error {
 	defer host.Close()
 	dial := func(ctx context.Context) (net.Conn, error) { return host.Dial(ctx, api.ContainerdSock) }
 	var t pushTimes
-	for i := range 3 {
+	for i := range 5 {
 		if err := l.pushOnce(ctx, dial, h.Addr, filepath.Join(l.dir, fmt.Sprintf("push-%d", i)), &t); err != nil {
 			return err
 		}
 	}
 	rate := func(d time.Duration) string { return fmt.Sprintf("%.0f MB/s", 4*layerBytes/1e6/d.Seconds()) }
-	stored, sent, unpacked, cat, load := median(t.stored), median(t.sent), median(t.unpacked), median(t.cat), median(t.load)
+	stored, sent, unpacked, cat, load := slices.Min(t.stored), slices.Min(t.sent), slices.Min(t.unpacked), slices.Min(t.cat), slices.Min(t.load)
 	r := float64(cat) / float64(stored)
 	l.b.add(figure{name: "200 MB image pushed: every byte in containerd's store", value: rate(stored), beside: rate(cat) + " ssh cat", ratio: r, demand: "≥ 0.80", met: r >= 0.8})
 	l.b.add(figure{name: "the same while layers are unpacked: the last byte taken", value: rate(sent), beside: rate(cat) + " ssh cat", ratio: float64(cat) / float64(sent)})
