@@ -74,7 +74,7 @@ func FuzzAddress(f *testing.F) {
 		if block+key != s {
 			t.Errorf("%q is split into %q and %q", s, block, key)
 		}
-		ModuleOf(s)
+		_ = ModuleOf(s)
 		KeyOf(s)
 		CompareAddresses(s, "module.a[0].pod.web")
 		a, ok := ParseAddress(s)
