@@ -4,7 +4,7 @@
 // A cluster cannot keep what makes it. Before its first manager serves, and again
 // from before its last one is destroyed, the state and its journal are in a file
 // of this machine; whenever the lock is given back and a manager serves, the state
-// moves into the cluster (ADR 0006 tells why nothing is lost on the way):
+// moves into the cluster (ADR 0007 tells why nothing is lost on the way):
 //
 //	file            cluster         the state is in
 //	none            none            the file (nothing yet)
