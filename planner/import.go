@@ -162,3 +162,28 @@ func imported(changes []*Change) map[string]bool {
 	}
 	return out
 }
+
+// OnlyImport is a plan that takes over what this one imports at an address, and does
+// nothing else; nil when it imports nothing there.
+func (p *Plan) OnlyImport(address string) *Plan {
+	only := *p
+	only.Changes, only.Steps, only.Transfers, only.Outputs, only.Pods = nil, nil, nil, nil, nil
+	for _, c := range p.Changes {
+		if c.Address == address && c.Importing != "" {
+			now := *c
+			now.Action, now.After = NoOp, c.Before
+			only.Changes = append(only.Changes, &now)
+		}
+	}
+	if only.Changes == nil {
+		return nil
+	}
+	for _, c := range p.Changes { // the nodes among them are the way to the cluster
+		if c.Address != address && c.Before != cty.NilVal && !c.Before.IsNull() && c.Importing == "" {
+			now := *c
+			now.Action, now.MovedFrom, now.Refreshed, now.After = NoOp, "", false, c.Before
+			only.Changes = append(only.Changes, &now)
+		}
+	}
+	return &only
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/format"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/functions"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/graph"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/imports"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/initialize"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/kinds"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command/output"
@@ -44,6 +45,7 @@ func App() *cli.App {
 			format.Command(),
 			functions.Command(),
 			graph.Command(),
+			imports.Command(),
 			initialize.Command(),
 			kinds.Command(),
 			output.Command(),

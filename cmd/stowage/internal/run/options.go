@@ -26,6 +26,8 @@ type Options struct {
 	Bare        bool   // where there is no configuration, an empty one will do
 	Flags       []lang.VariableFlag
 	Plan        planner.Options
+
+	imports []lang.Import
 }
 
 // Bind declares the common flags.

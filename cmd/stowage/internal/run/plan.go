@@ -45,14 +45,14 @@ func (s *Session) refresh(ctx context.Context, progress planner.Progress) (*prov
 	defer timed("refresh")()
 	return planner.Refresh(ctx, planner.RefreshInput{
 		Config: s.config, Inputs: s.inputs, State: s.loaded.State, Cut: s.loaded.Interrupted,
-		Kinds: s.r.Kinds, Fleet: s.fleet, Progress: progress, Destroy: s.o.Destroy, Data: s.data.Read, BaseDir: ".",
+		Kinds: s.r.Kinds, Imports: s.o.imports, Fleet: s.fleet, Progress: progress, Destroy: s.o.Destroy, Data: s.data.Read, BaseDir: ".",
 	})
 }
 
 func (s *Session) input(ctx context.Context, world *providers.World) planner.Input {
 	in := planner.Input{
 		Config: s.config, Inputs: s.inputs, State: s.loaded.State, Cut: s.loaded.Interrupted,
-		Kinds: s.r.Kinds, World: world, Destroy: s.o.Destroy, Options: s.o.Plan, BaseDir: ".",
+		Kinds: s.r.Kinds, Imports: s.o.imports, World: world, Destroy: s.o.Destroy, Options: s.o.Plan, BaseDir: ".",
 		Context: contextName(s.config), Protected: s.config.Selected != nil && s.config.Selected.Protected, Version: api.StowageVersion, Now: time.Now(),
 		Resolve: resolver(ctx), Data: s.data.Read, Outside: outside{s.r, s.config},
 	}

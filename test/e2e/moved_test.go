@@ -1,0 +1,108 @@
+package e2e_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Renamed, forgotten and found again: whatever happens to names and to the state, the
+// container's process is the same, and nothing is left to do.
+func TestNamesAndStateComeAndGo(t *testing.T) {
+	p, h := onOneHost(t, "")
+	before := pids(t, h, "httpd -f -p 80")
+	same := func(after string) {
+		t.Helper()
+		if now := pids(t, h, "httpd -f -p 80"); now != before || now == "" {
+			t.Fatalf("after %s the processes are %q, they were %q", after, now, before)
+		}
+	}
+	renamed := strings.NewReplacer(`node "a"`, `node "host"`, `image "web"`, `image "httpd"`, "image.web", "image.httpd",
+		`config "site"`, `config "pages"`, "config.site", "config.pages", `pod "web"`, `pod "www"`).Replace(small)
+	p.write("main.stowage.hcl", renamed)
+	p.write("more.stowage.hcl", `
+moved {
+  from = node.a
+  to   = node.host
+}
+moved {
+  from = image.web
+  to   = image.httpd
+}
+moved {
+  from = config.site
+  to   = config.pages
+}
+moved {
+  from = pod.web
+  to   = pod.www
+}
+`)
+	if r := p.must("plan"); !strings.Contains(r.stdout, "Plan: 4 to move, 0 to add, 0 to change, 0 to destroy.") {
+		t.Fatal(r)
+	}
+	p.must("apply", "-auto-approve")
+	same("a move")
+	p.empty()
+
+	// A change of what moved finds its object, and rolls it as any other.
+	p.must("apply", "-auto-approve", "-var", "greeting=moved")
+	p.must("apply", "-auto-approve")
+	before = pids(t, h, "httpd -f -p 80")
+	p.empty()
+
+	// The state is lost; what runs is taken over, and goes on running.
+	states, err := filepath.Glob(filepath.Join(p.dir, "stowage.state.json*"))
+	if err != nil || len(states) == 0 {
+		t.Fatalf("no state: %v", err)
+	}
+	for _, file := range states {
+		if err := os.RemoveAll(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.write("more.stowage.hcl", "")
+	p.refused([]string{"plan"}, "Node of another cluster", "import block")
+	p.write("more.stowage.hcl", `
+import {
+  to = node.host
+  id = "a"
+}
+import {
+  to = image.httpd
+  id = "web"
+}
+import {
+  to = config.pages
+  id = "site"
+}
+import {
+  to = pod.www
+  id = "web"
+}
+`)
+	if r := p.must("plan"); !strings.Contains(r.stdout, "Plan: 4 to import, 0 to add, 0 to change, 0 to destroy.") {
+		t.Fatal(r)
+	}
+	p.must("apply", "-auto-approve")
+	same("an import")
+	p.empty()
+
+	// Forgotten, it runs on; imported again, it is this state's.
+	p.write("more.stowage.hcl", "removed { from = pod.www }\n")
+	p.write("main.stowage.hcl", renamed[:strings.Index(renamed, `pod "www"`)])
+	p.must("apply", "-auto-approve")
+	same("a removed block")
+	p.write("more.stowage.hcl", "")
+	p.empty()
+	p.write("main.stowage.hcl", renamed)
+	p.refused([]string{"plan"}, "Exists already", "belongs to no state")
+	p.must("import", "pod.www", "web")
+	same("a second import")
+	p.empty()
+	p.must("destroy", "-auto-approve")
+	if left := pids(t, h, "httpd -f -p 80"); left != "" {
+		t.Errorf("destroyed, and still there: %s", left)
+	}
+}
