@@ -42,14 +42,14 @@ func TestStateInTheCluster(t *testing.T) {
 	if r := second.must("state", "list"); !strings.Contains(r.stdout, "pod.web") {
 		t.Fatal(r)
 	}
-	before := pids(t, h, "httpd -f -p 80")
+	before := pids(t, h, "[h]ttpd -f -p 80")
 	second.must("apply", "-auto-approve", "-var", "greeting=from another machine")
-	if after := pids(t, h, "httpd -f -p 80"); after == "" || after == before {
+	if after := pids(t, h, "[h]ttpd -f -p 80"); after == "" || after == before {
 		t.Errorf("the pod was not rolled: %s", after)
 	}
 	first.empty("-var", "greeting=from another machine")
 	first.must("destroy", "-auto-approve")
-	if left := pids(t, h, "httpd -f -p 80|stowaged"); left != "" {
+	if left := pids(t, h, "[h]ttpd -f -p 80|[s]towaged run"); left != "" {
 		t.Errorf("destroyed, and still there: %s", left)
 	}
 	if r := first.must("state", "list"); strings.TrimSpace(r.stdout) != "" {

@@ -11,10 +11,10 @@ import (
 // container's process is the same, and nothing is left to do.
 func TestNamesAndStateComeAndGo(t *testing.T) {
 	p, h := onOneHost(t, "")
-	before := pids(t, h, "httpd -f -p 80")
+	before := pids(t, h, "[h]ttpd -f -p 80")
 	same := func(after string) {
 		t.Helper()
-		if now := pids(t, h, "httpd -f -p 80"); now != before || now == "" {
+		if now := pids(t, h, "[h]ttpd -f -p 80"); now != before || now == "" {
 			t.Fatalf("after %s the processes are %q, they were %q", after, now, before)
 		}
 	}
@@ -49,7 +49,7 @@ moved {
 	// A change of what moved finds its object, and rolls it as any other.
 	p.must("apply", "-auto-approve", "-var", "greeting=moved")
 	p.must("apply", "-auto-approve")
-	before = pids(t, h, "httpd -f -p 80")
+	before = pids(t, h, "[h]ttpd -f -p 80")
 	p.empty()
 
 	// The state is lost; what runs is taken over, and goes on running.
@@ -97,12 +97,13 @@ import {
 	p.write("more.stowage.hcl", "")
 	p.empty()
 	p.write("main.stowage.hcl", renamed)
-	p.refused([]string{"plan"}, "Exists already", "belongs to no state")
+	// Under its new address it would be another object, and the forgotten one has the port.
+	p.refused([]string{"plan"}, "No node for a replica", "host port 8080/tcp taken by web[0]")
 	p.must("import", "pod.www", "web")
 	same("a second import")
 	p.empty()
 	p.must("destroy", "-auto-approve")
-	if left := pids(t, h, "httpd -f -p 80"); left != "" {
+	if left := pids(t, h, "[h]ttpd -f -p 80"); left != "" {
 		t.Errorf("destroyed, and still there: %s", left)
 	}
 }
