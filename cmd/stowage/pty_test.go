@@ -103,6 +103,28 @@ func (s *session) text() string {
 	return s.out.String()
 }
 
+// hidden waits until the terminal does not show what is typed: a program prints its
+// question just before.
+func (s *session) hidden() {
+	s.t.Helper()
+	deadline, tick := time.After(20*time.Second), time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		mode, err := unix.IoctlGetTermios(int(s.tty.Fd()), unix.TCGETS)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if mode.Lflag&unix.ECHO == 0 {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			s.t.Fatalf("the terminal shows what is typed:\n%s", s.text())
+		}
+	}
+}
+
 // expect waits until the terminal has shown text.
 func (s *session) expect(text string) {
 	s.t.Helper()

@@ -103,6 +103,7 @@ func TestSecretOfAContext(t *testing.T) {
 	dir := project(t, "context \"prod\" {}\n")
 	s := onTerminal(t, dir, nil, "context", "set", "prod", "TOKEN")
 	s.expect("TOKEN in the context prod: ")
+	s.hidden()
 	s.types("planted\n")
 	s.expect("Kept TOKEN for the context prod")
 	s.ends(0)
