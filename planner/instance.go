@@ -151,7 +151,7 @@ func (m *maker) ours(c *Change, inst *lang.Instance) bool {
 func (m *maker) ask(k *kindInfo, c *Change, inst *lang.Instance, prior, config cty.Value) (providers.PlanResponse, bool) {
 	resp, err := plan(k, providers.PlanRequest{
 		Identity: c.id(), Prior: prior, Config: config,
-		HashKey: m.in.State.HashKey, BaseDir: m.in.BaseDir, Resolve: m.in.Resolve, Outside: m.in.Outside,
+		HashKey: m.in.State.HashKey, BaseDir: m.in.BaseDir, Resolve: m.in.Resolve, Outside: m.in.Outside, Context: m.ctx,
 	})
 	m.report(&inst.Range, resp.Diags, err, inst.Address)
 	if err != nil || resp.Diags.HasErrors() {

@@ -47,6 +47,7 @@ func Make(ctx context.Context, in Input) (*Plan, hcl.Diagnostics) {
 // maker makes one plan.
 type maker struct {
 	in     Input
+	ctx    context.Context
 	kinds  map[string]*kindInfo
 	ev     *lang.Evaluator
 	dec    *decoder
@@ -116,6 +117,7 @@ func newMaker(in Input, kinds map[string]*kindInfo, moving map[string]bool) *mak
 }
 
 func (m *maker) make(ctx context.Context) {
+	m.ctx = ctx
 	if m.in.RefreshOnly {
 		m.refreshOnly(ctx)
 		return

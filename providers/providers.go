@@ -49,6 +49,8 @@ type PlanRequest struct {
 	Resolve func(ref string) (string, error)
 	// Outside has the keys of encrypted files; may be nil.
 	Outside Outside
+	// Context ends what planning waits for, such as a program; nil: nothing does.
+	Context context.Context
 }
 
 // PlanResponse is the output of Plan.

@@ -1,12 +1,10 @@
 package secret
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -20,6 +18,7 @@ import (
 	"github.com/stowage-iac/stowage/providers/data"
 	"github.com/stowage-iac/stowage/providers/data/age"
 	"github.com/stowage-iac/stowage/providers/data/sops"
+	"github.com/stowage-iac/stowage/providers/program"
 )
 
 var sensitive = lang.Sensitive
@@ -27,7 +26,10 @@ var sensitive = lang.Sensitive
 // MaxBytes bounds a secret: it travels inside an object of the cluster's store.
 const MaxBytes = 256 << 10
 
-const commandTimeout = 30 * time.Second
+const (
+	commandTimeout = 30 * time.Second
+	maxOutput      = 1 << 20 // of a command, bytes
+)
 
 // read takes the value from a file, the environment, a command or an encrypted file.
 func read(req providers.PlanRequest, source string) (cty.Value, hcl.Diagnostics) {
@@ -49,7 +51,7 @@ func read(req providers.PlanRequest, source string) (cty.Value, hcl.Diagnostics)
 	case "sops":
 		s, diag = readSops(req, arg)
 	default:
-		s, diag = readCommand(req.Address, req.BaseDir, providers.Strs(req.Config, "command"))
+		s, diag = readCommand(req, providers.Strs(req.Config, "command"))
 	}
 	if !diag.HasErrors() && len(s) > MaxBytes {
 		diag = providers.Errorf("Secret too large", fmt.Sprintf("%s has %d bytes and at most %d are possible.", req.Address, len(s), MaxBytes))
@@ -71,7 +73,7 @@ func readAge(req providers.PlanRequest, path string) (string, hcl.Diagnostics) {
 	if diags.HasErrors() {
 		return "", diags
 	}
-	plain, err := age.ReadFile(context.Background(), data.Locate(req.BaseDir, path), keys)
+	plain, err := age.ReadFile(until(req), data.Locate(req.BaseDir, path), keys)
 	if err == nil && !utf8.Valid(plain) {
 		err = errors.New("its content is not UTF-8 text")
 	}
@@ -120,27 +122,22 @@ func readEnv(address, name string) (string, hcl.Diagnostics) {
 	return s, nil
 }
 
-func readCommand(address, dir string, argv []string) (string, hcl.Diagnostics) {
+func readCommand(req providers.PlanRequest, argv []string) (string, hcl.Diagnostics) {
 	if len(argv) == 0 {
-		return "", providers.ErrorAt(cty.GetAttrPath("command"), "Secret without a command", fmt.Sprintf("The command of %s is empty.", address))
+		return "", providers.ErrorAt(cty.GetAttrPath("command"), "Secret without a command", fmt.Sprintf("The command of %s is empty.", req.Address))
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Dir = dir
-	cmd.WaitDelay = time.Second
-	var out, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &stderr
-	if err := cmd.Run(); err != nil {
-		why := err.Error()
-		if said := strings.TrimRight(strings.TrimSpace(stderr.String()), "."); said != "" {
-			why += ": " + said
-		}
-		if ctx.Err() != nil {
-			why = fmt.Sprintf("it took longer than %s", commandTimeout)
-		}
+	out, err := program.Call{Args: argv, Dir: req.BaseDir, Timeout: commandTimeout, MaxOutput: maxOutput}.Run(until(req))
+	if err != nil {
 		return "", providers.ErrorAt(cty.GetAttrPath("command"), "Secret's command failed", fmt.Sprintf(
-			"The command %q of %s failed: %s.", argv[0], address, why))
+			"The command of %s failed: %s.", req.Address, err))
 	}
-	return strings.TrimSuffix(strings.TrimSuffix(out.String(), "\n"), "\r"), nil
+	return strings.TrimSuffix(strings.TrimSuffix(string(out), "\n"), "\r"), nil
+}
+
+// until is what ends the reading of a source.
+func until(req providers.PlanRequest) context.Context {
+	if req.Context == nil {
+		return context.Background()
+	}
+	return req.Context
 }
