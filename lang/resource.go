@@ -165,6 +165,10 @@ func (l *loader) dependsOn(a *hclsyntax.Attribute, owner *Resource) []dependency
 
 func (l *loader) defineLifecycle(r *Resource, b *hclsyntax.Block) {
 	const in = "the lifecycle block"
+	if isData(r.Kind) { // nothing judges its conditions yet, and the rest has no meaning there
+		l.errorf("Not supported yet", b.DefRange(), "A data block has no lifecycle block in this version of Stowage. Put the condition into a check block, or into a precondition of what uses %s.", r.address)
+		return
+	}
 	m := l.members(b.Body, in, nil)
 	r.Lifecycle.PreventDestroy = l.constBool(m.attr("prevent_destroy"), in)
 	r.Lifecycle.CreateBeforeDestroy = l.constBool(m.attr("create_before_destroy"), in)
