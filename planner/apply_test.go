@@ -369,6 +369,19 @@ func TestRetries(t *testing.T) {
 			})
 		})
 	}
+	t.Run("tried in vain by another step", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLab(t).write(config + "\nconfig \"b\" { text = \"x\" }")
+			l.world.fail["config.a"], l.world.fail["config.b"] = lost, lost
+			w := &watched{}
+			l.during = func(in *planner.ApplyInput) { in.Progress, in.Attempts, in.Parallelism = w, 2, 1 }
+			l.tryApply(t.Context())
+			if d := cmp.Diff([]string{"2 operations", "start create config.a", "config.a retrying in 1s (2 of 2): host a: connection lost",
+				"end create config.a true", "start create config.b", "end create config.b true"}, w.got); d != "" {
+				t.Error(d)
+			}
+		})
+	})
 	t.Run("interrupted", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l := newLab(t).write(config)

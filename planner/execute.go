@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -41,6 +42,8 @@ type executor struct {
 	diags     hcl.Diagnostics
 	cancelled bool
 	broken    error // the journal failed: nothing more is started
+
+	vain atomic.Bool // a step was tried in vain, and none succeeded since; see attempts
 
 	mu     sync.RWMutex
 	values map[string]cty.Value // applied so far

@@ -17,11 +17,20 @@ const (
 // attempts calls try until what it returns is nothing that may pass by itself, at
 // most ApplyInput.Attempts times, with a pause before each further one. An interrupt
 // ends the waiting: what failed stays failed, and the next apply goes on from there.
+// Where a step was tried in vain to the last, the others are not tried again until one
+// succeeds: of a host that is gone, each of a hundred steps would find out anew.
 func (x *executor) attempts(ctx context.Context, op Operation, try func() (passing error)) {
 	pause := x.Backoff
 	for n := 1; ; n++ {
 		passing := try()
-		if passing == nil || n >= x.Attempts || ctx.Err() != nil || x.soft.Err() != nil {
+		switch {
+		case passing == nil:
+			x.vain.Store(false)
+			return
+		case n >= x.Attempts:
+			x.vain.Store(true)
+			return
+		case x.vain.Load() || ctx.Err() != nil || x.soft.Err() != nil:
 			return
 		}
 		x.Progress.Retry(op, Retry{After: pause, Attempt: n + 1, Of: x.Attempts, Why: firstLine(passing)})
@@ -32,7 +41,7 @@ func (x *executor) attempts(ctx context.Context, op Operation, try func() (passi
 		case <-x.soft.Done():
 		}
 		t.Stop()
-		if ctx.Err() != nil || x.soft.Err() != nil {
+		if x.vain.Load() || ctx.Err() != nil || x.soft.Err() != nil {
 			return
 		}
 		pause = min(2*pause, maxBackoff)
