@@ -160,9 +160,15 @@ func (s *session) ends(code int) {
 	}
 }
 
-func mkfifo(t *testing.T, path string) {
+// appears waits for a file that a program under test writes.
+func appears(t *testing.T, path string) {
 	t.Helper()
-	if err := unix.Mkfifo(path, 0o600); err != nil {
-		t.Fatal(err)
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(path); err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s does not appear", path)
+		}
 	}
 }
