@@ -95,12 +95,20 @@ func (p *printer) collection(depth int, s symbol, lead string, before, after cty
 	if keyed(model) {
 		p.line(depth, s, lead+"{"+trail)
 		p.entries(depth+1, before, after)
-		p.line(depth, plain, "}")
+		p.line(depth, plain, "}"+gone(s, lead))
 		return
 	}
 	p.line(depth, s, lead+"["+trail)
 	p.sequence(depth+1, elements(before), elements(after))
-	p.line(depth, plain, "]")
+	p.line(depth, plain, "]"+gone(s, lead))
+}
+
+// gone ends an argument of several lines that is removed.
+func gone(s symbol, lead string) string {
+	if s == removed && lead != "" {
+		return " -> null"
+	}
+	return ""
 }
 
 // entries writes the keys of a map or object that differ.
@@ -242,7 +250,7 @@ func (p *printer) heredoc(depth int, s symbol, lead, before, after, trail string
 		}
 	}
 	flush()
-	p.line(depth, plain, "EOT")
+	p.line(depth, plain, "EOT"+gone(s, lead))
 }
 
 func lines(s string) []string {
