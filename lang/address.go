@@ -133,6 +133,14 @@ func (a Address) Module() string {
 	return s
 }
 
+// Keyed reports whether it ends with a key.
+func (a Address) Keyed() bool {
+	if a.Kind == "" && len(a.Modules) > 0 {
+		return a.Modules[len(a.Modules)-1].Key != cty.NilVal
+	}
+	return a.Key != cty.NilVal
+}
+
 // ParseAddress reads an address as a user may write it. ok is false where it is none.
 func ParseAddress(s string) (a Address, ok bool) {
 	for rest, first := s, true; rest != ""; first = false {

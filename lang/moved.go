@@ -40,6 +40,12 @@ type Moves struct {
 // spot is an address in every instance of a module.
 type spot struct{ module, address string }
 
+// OneMove is a move that no block tells of, of a block, an instance or a module.
+func OneMove(from, to Address) Moves {
+	mv := Move{From: from.String(), To: to.String(), instance: from.Keyed() || to.Keyed()}
+	return Moves{list: []Move{mv}, from: map[spot][]int{{address: mv.From}: {0}}}
+}
+
 // List is in the order of the files.
 func (m *Moves) List() []Move { return m.list }
 

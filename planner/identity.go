@@ -73,3 +73,6 @@ func (n names) free(kind, address, other string) string {
 		}
 	}
 }
+
+// ObjectName is the name of a recorded instance's object in the cluster, or of its host.
+func ObjectName(inst *state.Instance) string { return identityOf(inst).Object }

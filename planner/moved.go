@@ -31,11 +31,19 @@ type ledger struct {
 
 // newLedger applies the moved blocks. cfg is nil where they do not matter.
 func newLedger(cfg *lang.Config, s *state.State) (*ledger, hcl.Diagnostics) {
+	if cfg == nil {
+		return follow(&lang.Moves{}, s)
+	}
+	return follow(&cfg.Moves, s)
+}
+
+// follow applies moves.
+func follow(moves *lang.Moves, s *state.State) (*ledger, hcl.Diagnostics) {
 	l := &ledger{state: s, names: takenNames(s.Instances), from: map[string]string{}, renamed: map[string]string{}, touched: map[string]bool{}}
-	if cfg == nil || len(cfg.Moves.List()) == 0 {
+	if len(moves.List()) == 0 {
 		return l, nil
 	}
-	l.moves = &cfg.Moves
+	l.moves = moves
 	var diags hcl.Diagnostics
 	come := map[string]string{} // target → from
 	for _, address := range slices.Sorted(maps.Keys(s.Instances)) {
@@ -59,6 +67,7 @@ func newLedger(cfg *lang.Config, s *state.State) (*ledger, hcl.Diagnostics) {
 	for target, address := range come {
 		l.rename(address, target)
 	}
+	l.widen()
 	l.redirect()
 	return l, diags
 }
@@ -93,21 +102,51 @@ func (l *ledger) copied() {
 func (l *ledger) redirect() {
 	for address, rec := range l.state.Instances {
 		for i, d := range rec.Deps {
-			now := l.now(d)
-			if now == d {
-				continue
+			if now := l.now(d); now != d {
+				rec = l.touch(address)
+				rec.Deps[i] = now
 			}
-			l.copied()
-			if !l.touched[address] {
-				c := *rec
-				c.Deps = slices.Clone(rec.Deps)
-				rec = &c
-				l.state.Instances[address] = rec
-				l.touched[address] = true
-			}
-			rec.Deps[i] = now
 		}
 	}
+}
+
+// widen keeps dependencies on a whole block or module, of which a part went elsewhere:
+// what is deleted later still waits for all that uses it.
+func (l *ledger) widen() {
+	gone := map[string][]string{} // what stays, as a dependency names it → where its parts went
+	for _, to := range sortedKeys(l.from) {
+		from, still := l.from[to], lang.Covers(to)
+		for _, name := range lang.Covers(from)[1:] {
+			if !slices.Contains(still, name) && l.now(name) == name {
+				gone[name] = append(gone[name], to)
+			}
+		}
+	}
+	if len(gone) == 0 {
+		return
+	}
+	for address, rec := range l.state.Instances {
+		for _, d := range rec.Deps {
+			for _, to := range gone[d] {
+				if !slices.Contains(rec.Deps, to) {
+					rec = l.touch(address)
+					rec.Deps = append(rec.Deps, to)
+				}
+			}
+		}
+	}
+}
+
+// touch is a record whose dependencies may be changed.
+func (l *ledger) touch(address string) *state.Instance {
+	if l.touched[address] {
+		return l.state.Instances[address]
+	}
+	l.copied()
+	rec := *l.state.Instances[address]
+	rec.Deps = slices.Clone(rec.Deps)
+	l.state.Instances[address], l.touched[address] = &rec, true
+	return &rec
 }
 
 // now is the address that stands for a recorded one.

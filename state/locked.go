@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -151,8 +152,16 @@ func (l *Locked) Evacuate(ctx context.Context, base *Loaded) error {
 }
 
 // Write replaces the whole state, without a journal; next.Serial is set. The
-// present state must still be base. It is for commands that edit the state.
+// present state must still be base, which is next afterwards. It is for commands
+// that edit the state.
 func (l *Locked) Write(ctx context.Context, base *Loaded, next *State) error {
+	return l.Edit(ctx, base, next, func(address string) string { return address })
+}
+
+// Edit is Write for a state in which instances have other addresses. now gives the
+// one that stands for an address of before, or "": what an interrupted operation left
+// under way stays known as such.
+func (l *Locked) Edit(ctx context.Context, base *Loaded, next *State, now func(address string) string) error {
 	if next.Lineage != base.State.Lineage {
 		return fmt.Errorf("the state %s: %w: %s cannot replace %s", l.store.backend.Location(), ErrForeign, next.Lineage, base.State.Lineage)
 	}
@@ -168,10 +177,32 @@ func (l *Locked) Write(ctx context.Context, base *Loaded, next *State) error {
 		next.HashKey = base.State.HashKey
 	}
 	next.Serial = base.stored + 1
-	if err := l.replace(ctx, base, next, base.Interrupted, ""); err != nil {
+	in := base.Interrupted.renamed(now)
+	if err := l.replace(ctx, base, next, in, ""); err != nil {
 		return l.store.explain(err)
 	}
+	base.State, base.Interrupted = next, in
 	return nil
+}
+
+// renamed is in with what was under way at the addresses that now gives.
+func (in *Interrupted) renamed(now func(address string) string) *Interrupted {
+	if in == nil {
+		return nil
+	}
+	var left []string
+	for _, address := range in.Underway {
+		if a := now(address); a != "" {
+			left = append(left, a)
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	slices.Sort(left)
+	out := *in
+	out.Underway = left
+	return &out
 }
 
 // Unlock gives the lock back. It may be called again.

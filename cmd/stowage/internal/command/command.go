@@ -53,6 +53,7 @@ func App() *cli.App {
 			show.Command(),
 			state.History(),
 			state.List(),
+			state.Move(),
 			state.Pull(),
 			state.Push(),
 			state.Rekey(),

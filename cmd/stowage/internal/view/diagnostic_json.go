@@ -67,5 +67,5 @@ func ValidationJSON(w io.Writer, diags hcl.Diagnostics, files map[string]*hcl.Fi
 			out.Warnings++
 		}
 	}
-	return writeJSON(w, out)
+	return JSON(w, out)
 }

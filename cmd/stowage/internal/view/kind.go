@@ -156,7 +156,7 @@ func KindsJSON(w io.Writer, kinds map[string]*schema.Block) error {
 	for name, s := range kinds {
 		out.Kinds[name] = kindDocument(s)
 	}
-	return writeJSON(w, out)
+	return JSON(w, out)
 }
 
 func kindDocument(s *schema.Block) KindDocument {

@@ -42,5 +42,5 @@ func InitJSON(w io.Writer, modules []source.Installed, changed bool, diags hcl.D
 	for _, m := range modules {
 		out.Modules = append(out.Modules, moduleJSON{m.Source, m.Commit, m.Before, m.Fetched, m.Location})
 	}
-	return writeJSON(w, out)
+	return JSON(w, out)
 }

@@ -92,7 +92,7 @@ func OutputsJSON(w io.Writer, outputs map[string]Output) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, all)
+	return JSON(w, all)
 }
 
 func outputDocuments(outputs map[string]Output) (map[string]outputJSON, error) {
@@ -111,8 +111,8 @@ func outputDocuments(outputs map[string]Output) (map[string]outputJSON, error) {
 	return all, nil
 }
 
-// writeJSON writes indented JSON with a line feed; <, > and & stay as they are.
-func writeJSON(w io.Writer, v any) error {
+// JSON writes indented JSON with a line feed; <, > and & stay as they are.
+func JSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")

@@ -163,7 +163,7 @@ type Summary struct {
 }
 
 // PlanJSON writes a plan as one JSON document.
-func (v View) PlanJSON(w io.Writer, p *planner.Plan) error { return writeJSON(w, v.Document(p)) }
+func (v View) PlanJSON(w io.Writer, p *planner.Plan) error { return JSON(w, v.Document(p)) }
 
 // Document is a plan for a program. It holds no sensitive value.
 func (v View) Document(p *planner.Plan) PlanDocument {

@@ -89,7 +89,7 @@ func (v View) StateJSON(w io.Writer, d StateDocument, list []Instance, outputs m
 	if d.Outputs, err = outputDocuments(outputs); err != nil {
 		return err
 	}
-	return writeJSON(w, d)
+	return JSON(w, d)
 }
 
 // InstanceJSON is one instance for a program.
@@ -99,4 +99,19 @@ func (v View) InstanceJSON(in Instance) InstanceJSON {
 		Address: in.Address, Kind: in.Kind, DependsOn: in.Deps, Placement: in.Placement,
 		Values: redacted(value), Sensitive: where(value, isMarked),
 	}
+}
+
+// Listed is one line of a list of recorded instances.
+type Listed struct {
+	Address string `json:"address"`
+	Kind    string `json:"kind"`
+	ID      string `json:"id"` // name of its object in the cluster, or of its host
+}
+
+// StateListJSON writes a list of recorded instances as one JSON document.
+func StateListJSON(w io.Writer, list []Listed) error {
+	return JSON(w, struct {
+		FormatVersion string   `json:"format_version"`
+		Resources     []Listed `json:"resources"`
+	}{StateFormat, list})
 }

@@ -2,13 +2,13 @@ package state
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"text/tabwriter"
 	"time"
 
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/run"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/view"
 	"github.com/stowage-iac/stowage/state"
 )
 
@@ -42,10 +42,7 @@ func history(ctx context.Context, r *run.Run, asJSON bool) int {
 		if earlier == nil {
 			earlier = []state.Version{}
 		}
-		e := json.NewEncoder(r.T.Out)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", "  ")
-		err = e.Encode(struct {
+		err = view.JSON(r.T.Out, struct {
 			Location string          `json:"location"`
 			Present  *state.Version  `json:"present"`
 			Earlier  []state.Version `json:"earlier"`

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 
+	"github.com/hashicorp/hcl/v2"
+
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/run"
 	"github.com/stowage-iac/stowage/state"
@@ -45,21 +47,22 @@ func push(ctx context.Context, r *run.Run, path string, o editing, force bool) i
 	if err != nil {
 		return r.Fail("Cannot read the file", fmt.Errorf("%s: %w", path, err))
 	}
-	return with(ctx, r, store, "state push", o, func(locked *state.Locked, base *state.Loaded) (string, error) {
+	return edit(ctx, r, store, "state push", o, func(locked *state.Locked, base *state.Loaded) (edited, hcl.Diagnostics) {
+		was := base.State.Serial
 		if !force && base.Exists && base.State.Lineage != pushed.Lineage {
-			return "", fmt.Errorf("%w: the file's is %s, the state's %s; -force replaces it nevertheless", state.ErrForeign, pushed.Lineage, base.State.Lineage)
+			return refused(fmt.Errorf("%w: the file's is %s, the state's %s; -force replaces it nevertheless", state.ErrForeign, pushed.Lineage, base.State.Lineage))
 		}
-		if !force && base.Exists && base.State.Serial > pushed.Serial {
-			return "", fmt.Errorf("%w: its serial is %d, the file's %d, so the file lacks what was done since; pull again, or replace it nevertheless with -force",
-				state.ErrConflict, base.State.Serial, pushed.Serial)
+		if !force && base.Exists && was > pushed.Serial {
+			return refused(fmt.Errorf("%w: its serial is %d, the file's %d, so the file lacks what was done since; pull again, or replace it nevertheless with -force",
+				state.ErrConflict, was, pushed.Serial))
 		}
 		if o.dryRun {
-			return fmt.Sprintf("Would replace serial %d in %s by %d instances.", base.State.Serial, store.Location(), len(pushed.Instances)), nil
+			return edited{text: fmt.Sprintf("Would replace serial %d in %s by %d instances.\n", was, store.Location(), len(pushed.Instances))}, nil
 		}
 		if err := locked.Overwrite(ctx, base, pushed); err != nil {
-			return "", err
+			return refused(err)
 		}
-		return fmt.Sprintf("Pushed %d instances to %s as serial %d.", len(pushed.Instances), store.Location(), pushed.Serial), nil
+		return edited{text: fmt.Sprintf("Pushed %d instances to %s as serial %d.\n", len(pushed.Instances), store.Location(), pushed.Serial)}, nil
 	})
 }
 
@@ -78,32 +81,4 @@ func readInput(path string) ([]byte, error) {
 		err = fmt.Errorf("%s has more than the limit of %d bytes", path, state.MaxSize)
 	}
 	return data, err
-}
-
-// with does something to a state under its lock, and prints what do returns.
-func with(ctx context.Context, r *run.Run, store *state.Store, name string, o editing, do func(*state.Locked, *state.Loaded) (string, error)) (code int) {
-	if !o.dryRun && name != "state restore" { // which asked already
-		if code := r.ApproveEdit(ctx, name); code != cli.OK {
-			return code
-		}
-	}
-	locked, err := store.Lock(ctx, name, o.wait)
-	if err != nil {
-		return r.Fail("Cannot lock the state", err)
-	}
-	defer func() {
-		if err := locked.Unlock(); err != nil && code == cli.OK {
-			code = r.Fail("Cannot give the state's lock back", err)
-		}
-	}()
-	base, err := locked.Load(ctx)
-	if err != nil {
-		return r.Fail("Cannot read the state", err)
-	}
-	text, err := do(locked, base)
-	if err != nil {
-		return r.Fail("Cannot write the state", err)
-	}
-	fmt.Fprintln(r.T.Out, text)
-	return cli.OK
 }

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/hashicorp/hcl/v2"
+
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/run"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/view"
 	"github.com/stowage-iac/stowage/state"
 )
 
@@ -38,25 +41,30 @@ func rekey(ctx context.Context, r *run.Run, o editing) int {
 	if r.Report(diags) {
 		return cli.Failed
 	}
-	return with(ctx, r, store, "state rekey", o, func(locked *state.Locked, base *state.Loaded) (string, error) {
+	return edit(ctx, r, store, "state rekey", o, func(locked *state.Locked, base *state.Loaded) (edited, hcl.Diagnostics) {
 		if !base.Exists {
-			return "", fmt.Errorf("there is no state in %s", store.Location())
+			return refused(fmt.Errorf("there is no state in %s", store.Location()))
 		}
 		if o.dryRun {
-			return fmt.Sprintf("Would encrypt serial %d anew, with %d instances.", base.State.Serial, len(base.State.Instances)), nil
+			return edited{text: fmt.Sprintf("Would encrypt serial %d anew, with %d instances.\n", base.State.Serial, len(base.State.Instances))}, nil
 		}
 		fmt.Fprintf(r.T.Err, "Read serial %d, %d instances; encrypting anew…\n", base.State.Serial, len(base.State.Instances))
 		from, to, err := locked.Rekey(ctx, base)
-		switch {
-		case err != nil:
-			return "", err
-		case to == nil && from == nil:
-			return "Nothing in the state is sensitive, and nothing is encrypted; encryption { enforced = true } would encrypt it.", nil
-		case to == nil:
-			return "Nothing in the state is sensitive any more: it is stored without encryption now.", nil
-		case from == nil:
-			return fmt.Sprintf("Encrypted to %s; it was not encrypted before.", strings.Join(to, ", ")), nil
+		if err != nil {
+			return refused(err)
 		}
-		return fmt.Sprintf("Encrypted anew to %s; before it was to %s.", strings.Join(to, ", "), strings.Join(from, ", ")), nil
+		return edited{rekeyed(from, to) + "\n", view.StateEdit{Encryption: &view.Encryption{Before: from, After: to}}}, nil
 	})
+}
+
+func rekeyed(from, to []string) string {
+	switch {
+	case to == nil && from == nil:
+		return "Nothing in the state is sensitive, and nothing is encrypted; encryption { enforced = true } would encrypt it."
+	case to == nil:
+		return "Nothing in the state is sensitive any more: it is stored without encryption now."
+	case from == nil:
+		return fmt.Sprintf("Encrypted to %s; it was not encrypted before.", strings.Join(to, ", "))
+	}
+	return fmt.Sprintf("Encrypted anew to %s; before it was to %s.", strings.Join(to, ", "), strings.Join(from, ", "))
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/run"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/view"
 	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/state"
 )
@@ -37,60 +39,52 @@ that is neither recorded nor in the configuration is planned for deletion.`,
 }
 
 func remove(ctx context.Context, r *run.Run, args []string, o editing) int {
-	return edit(ctx, r, "state rm", o, func(_ *state.Loaded, next *state.State) (func(), bool) {
-		all := run.Addresses(next)
-		var forgotten []string
-		found := map[string]bool{}
-		for _, address := range all {
-			for _, arg := range args {
-				found[arg] = found[arg] || within(address, arg)
-			}
-			if anyWithin(address, args) {
-				forgotten = append(forgotten, address)
-				delete(next.Instances, address)
-			}
+	store, diags := r.Stored()
+	if r.Report(diags) {
+		return cli.Failed
+	}
+	return edit(ctx, r, store, "state rm", o, func(locked *state.Locked, base *state.Loaded) (edited, hcl.Diagnostics) {
+		forgotten, diags := chosen(run.Addresses(base.State), args, within)
+		if diags.HasErrors() {
+			return edited{}, diags
 		}
-		var missing hcl.Diagnostics
-		for _, arg := range args {
-			if !found[arg] {
-				missing = append(missing, unknown(arg, all))
+		verb := "Would forget"
+		if !o.dryRun {
+			verb = "Forgot"
+			if err := forget(ctx, locked, base, forgotten); err != nil {
+				return refused(err)
 			}
 		}
-		if r.Report(missing) {
-			return nil, false
-		}
-		gone := map[string]bool{}
+		var text strings.Builder
 		for _, address := range forgotten {
-			gone[address] = true
+			fmt.Fprintf(&text, "%s %s\n", verb, address)
 		}
-		redirect(next, func(dep string) string {
-			if gone[dep] {
-				return ""
-			}
-			return dep
-		})
-		verb := "Forgot"
-		if o.dryRun {
-			verb = "Would forget"
-		}
-		return func() {
-			for _, address := range forgotten {
-				fmt.Fprintf(r.T.Out, "%s %s\n", verb, address)
-			}
-		}, true
+		return edited{text.String(), view.StateEdit{Forgotten: forgotten}}, nil
 	})
 }
 
-func anyWithin(address string, args []string) bool {
-	for _, a := range args {
-		if within(address, a) {
-			return true
+func forget(ctx context.Context, locked *state.Locked, base *state.Loaded, addresses []string) error {
+	next, gone := copied(base.State), map[string]bool{}
+	for _, address := range addresses {
+		delete(next.Instances, address)
+		gone[address] = true
+	}
+	for address, in := range next.Instances {
+		if slices.ContainsFunc(in.Deps, func(dep string) bool { return gone[dep] }) {
+			c := *in
+			c.Deps = slices.DeleteFunc(slices.Clone(in.Deps), func(dep string) bool { return gone[dep] })
+			next.Instances[address] = &c
 		}
 	}
-	return false
+	return locked.Edit(ctx, base, next, func(address string) string {
+		if gone[address] {
+			return ""
+		}
+		return address
+	})
 }
 
-// within is stricter than belongs: a kind alone does not stand for all of its
+// within is stricter than covers: a kind alone does not stand for all of its
 // instances, so that a slip does not forget them. A module does.
 func within(address, written string) bool {
 	return slices.Contains(lang.Covers(address), written)

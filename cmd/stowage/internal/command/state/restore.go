@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/hashicorp/hcl/v2"
+
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/run"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/view"
 	"github.com/stowage-iac/stowage/state"
 )
 
@@ -35,7 +38,7 @@ versions.`,
 	}
 }
 
-func restore(ctx context.Context, r *run.Run, serial uint64, o editing, approved bool) int {
+func restore(ctx context.Context, r *run.Run, serial uint64, o editing, auto bool) int {
 	store, diags := r.Stored()
 	if r.Report(diags) {
 		return cli.Failed
@@ -44,25 +47,27 @@ func restore(ctx context.Context, r *run.Run, serial uint64, o editing, approved
 	if err != nil {
 		return r.Fail("Cannot read the earlier version", err)
 	}
-	if code := approveVersion(ctx, r, serial, len(earlier.Instances), o, approved); code != cli.OK {
+	if code := approveVersion(ctx, r, serial, len(earlier.Instances), o, auto); code != cli.OK {
 		return code
 	}
-	return with(ctx, r, store, "state restore", o, func(locked *state.Locked, base *state.Loaded) (string, error) {
+	return approved(ctx, r, store, "state restore", o, func(locked *state.Locked, base *state.Loaded) (edited, hcl.Diagnostics) {
 		if o.dryRun {
-			return fmt.Sprintf("Would put serial %d back, with %d instances in place of %d.", serial, len(earlier.Instances), len(base.State.Instances)), nil
+			return edited{fmt.Sprintf("Would put serial %d back, with %d instances in place of %d.\n", serial, len(earlier.Instances), len(base.State.Instances)),
+				view.StateEdit{Restored: serial}}, nil
 		}
 		if err := locked.Write(ctx, base, earlier); err != nil {
-			return "", err
+			return refused(err)
 		}
-		return fmt.Sprintf("Put serial %d back as serial %d, with %d instances. \"stowage plan\" shows what differs from the hosts.", serial, earlier.Serial, len(earlier.Instances)), nil
+		return edited{fmt.Sprintf("Put serial %d back as serial %d, with %d instances. \"stowage plan\" shows what differs from the hosts.\n", serial, earlier.Serial, len(earlier.Instances)),
+			view.StateEdit{Restored: serial}}, nil
 	})
 }
 
-func approveVersion(ctx context.Context, r *run.Run, serial uint64, instances int, o editing, approved bool) int {
+func approveVersion(ctx context.Context, r *run.Run, serial uint64, instances int, o editing, auto bool) int {
 	switch {
 	case o.dryRun:
 		return cli.OK
-	case approved:
+	case auto:
 		return r.ApproveEdit(ctx, "state restore")
 	}
 	return r.Approve(ctx, "state restore", fmt.Sprintf("Do you want to put serial %d of the state back?", serial),

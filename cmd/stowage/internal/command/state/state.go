@@ -3,7 +3,6 @@ package state
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,23 +14,6 @@ import (
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/view"
 	"github.com/stowage-iac/stowage/lang"
 )
-
-// List is "state list".
-func List() *cli.Command {
-	return &cli.Command{
-		Name: "state list", Synopsis: "List the recorded resource instances", Usage: "[ADDRESS]…",
-		Doc: `Lists the addresses that the state records, sorted. With arguments only those that
-are, or belong to, one of them: "pod" are all pods, "pod.web" all instances of
-that block, "pod.web[0]" just that instance.`,
-		Example: "$ stowage state list\n$ stowage state list node",
-		MaxArgs: -1, Complete: run.AddressNames,
-		Bind: func(*cli.Flags) cli.Run {
-			return func(ctx context.Context, t *cli.Terminal, args []string) int {
-				return list(ctx, run.New(t), args)
-			}
-		},
-	}
-}
 
 // Show is "state show".
 func Show() *cli.Command {
@@ -49,47 +31,32 @@ func Show() *cli.Command {
 	}
 }
 
-func list(ctx context.Context, r *run.Run, args []string) int {
-	s, diags := r.Recorded(ctx)
-	if r.Report(diags) {
-		return cli.Failed
+// chosen are those of the addresses that match one of what a user wrote, all of them
+// where nothing is written. Each of what is written must match something.
+func chosen(all, written []string, match func(address, written string) bool) ([]string, hcl.Diagnostics) {
+	if len(written) == 0 {
+		return all, nil
 	}
+	var out []string
 	found := map[string]bool{}
-	for _, address := range run.Addresses(s) {
-		for _, arg := range args {
-			if belongs(address, arg) {
-				found[arg] = true
+	for _, address := range all {
+		taken := false
+		for _, w := range written {
+			if match(address, w) {
+				taken, found[w] = true, true
 			}
 		}
-		if len(args) == 0 || anyBelongs(address, args) {
-			fmt.Fprintln(r.T.Out, address)
+		if taken {
+			out = append(out, address)
 		}
 	}
 	var missing hcl.Diagnostics
-	for _, arg := range args {
-		if !found[arg] {
-			missing = append(missing, unknown(arg, run.Addresses(s)))
+	for _, w := range written {
+		if !found[w] {
+			missing = append(missing, unknown(w, all))
 		}
 	}
-	if r.Report(missing) {
-		return cli.Failed
-	}
-	return cli.OK
-}
-
-func anyBelongs(address string, args []string) bool {
-	for _, a := range args {
-		if belongs(address, a) {
-			return true
-		}
-	}
-	return false
-}
-
-// belongs reports whether address is, or is part of, what the user wrote.
-func belongs(address, written string) bool {
-	rest, ok := strings.CutPrefix(address, written)
-	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+	return out, missing
 }
 
 func show(ctx context.Context, r *run.Run, address string, asJSON bool) int {
@@ -107,10 +74,7 @@ func show(ctx context.Context, r *run.Run, address string, asJSON bool) int {
 	}
 	var err error
 	if asJSON {
-		e := json.NewEncoder(r.T.Out)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", "  ")
-		err = e.Encode(r.Out().InstanceJSON(in))
+		err = view.JSON(r.T.Out, r.Out().InstanceJSON(in))
 	} else {
 		err = r.Out().Instances(r.T.Out, []view.Instance{in})
 	}
