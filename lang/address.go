@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 )
 
@@ -171,7 +170,7 @@ func addressStep(s string) (kind, name string, key cty.Value, rest string, ok bo
 	}
 	if kind == dataRoot {
 		source, after, found := strings.Cut(rest, ".")
-		if !found || !hclsyntax.ValidIdentifier(source) {
+		if !found || !ValidIdentifier(source) {
 			return
 		}
 		defer func() { kind = dataPrefix + source }()
@@ -182,7 +181,7 @@ func addressStep(s string) (kind, name string, key cty.Value, rest string, ok bo
 		end = len(rest)
 	}
 	name, rest = rest[:end], rest[end:]
-	if !hclsyntax.ValidIdentifier(kind) || !hclsyntax.ValidIdentifier(name) {
+	if !ValidIdentifier(kind) || !ValidIdentifier(name) {
 		return
 	}
 	if strings.HasPrefix(rest, "[") {

@@ -313,7 +313,7 @@ func (l *loader) labels(b *hclsyntax.Block, want ...string) bool {
 		return false
 	}
 	for i, label := range b.Labels {
-		if !hclsyntax.ValidIdentifier(label) {
+		if !ValidIdentifier(label) {
 			l.errorf("Invalid name", b.LabelRanges[i], "A name begins with a letter and holds letters, digits, _ and -; %q does not.", label)
 			return false
 		}

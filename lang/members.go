@@ -171,7 +171,7 @@ func conversionProblemAt(path cty.Path, v cty.Value, ty cty.Type, err error) str
 			}
 			if _, err := convert.Convert(v.GetAttr(name), want); err != nil {
 				step := cty.PathStep(cty.GetAttrStep{Name: name})
-				if !hclsyntax.ValidIdentifier(name) {
+				if !ValidIdentifier(name) {
 					step = cty.IndexStep{Key: cty.StringVal(name)}
 				}
 				return conversionProblemAt(append(path, step), v.GetAttr(name), want, err)

@@ -104,7 +104,7 @@ func WithAttributes(obj cty.Value, set map[string]cty.Value) cty.Value {
 	ty := obj.Type()
 	shared := layoutKnown
 	for name, v := range set {
-		shared = shared && v != cty.NilVal && ty.HasAttribute(name) && ty.AttributeType(name).Equals(v.Type())
+		shared = shared && v != cty.NilVal && ty.HasAttribute(name) && sameType(ty.AttributeType(name), v.Type())
 	}
 	if !shared {
 		m := obj.AsValueMap()

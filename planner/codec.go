@@ -23,8 +23,10 @@ type codec struct {
 	null  cty.Value
 	attrs []attrCodec    // of an object, by name
 	index map[string]int // name → attrs
-	elem  *codec         // of a list, set or map
-	elems []*codec       // of a tuple
+	// absent is the representation of an object without any attribute; shared.
+	absent map[string]any
+	elem   *codec   // of a list, set or map
+	elems  []*codec // of a tuple
 	// dynamic: it is, or contains, a value whose type is part of it.
 	dynamic bool
 }
@@ -62,14 +64,14 @@ func newCodec(ty cty.Type) *codec {
 	case ty.IsObjectType():
 		c.shape = shapeObject
 		atys := ty.AttributeTypes()
-		c.index = make(map[string]int, len(atys))
+		c.index, c.absent = make(map[string]int, len(atys)), make(map[string]any, len(atys))
 		for name := range atys {
 			c.attrs = append(c.attrs, attrCodec{name: name})
 		}
 		sort.Slice(c.attrs, func(i, j int) bool { return c.attrs[i].name < c.attrs[j].name })
 		for i := range c.attrs {
 			a := &c.attrs[i]
-			c.index[a.name] = i
+			c.index[a.name], c.absent[a.name] = i, nil
 			a.key = append(appendString(nil, a.name), ':')
 			a.codec = newCodec(atys[a.name])
 			c.dynamic = c.dynamic || a.dynamic

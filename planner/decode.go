@@ -3,6 +3,7 @@ package planner
 import (
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
@@ -12,7 +13,7 @@ import (
 // containers of many instances of one block, say) are decoded once and shared:
 // values are immutable. Not safe for concurrent use.
 type decoder struct {
-	memo    map[*codec]map[string]cty.Value
+	memo    map[*codec]*memo
 	scratch map[*codec]map[string]cty.Value
 	in      []byte
 	pos     int
@@ -21,17 +22,25 @@ type decoder struct {
 	odd bool
 }
 
+// memo keeps the parts of one type that were decoded.
+type memo struct {
+	values     map[string]cty.Value
+	hits, lost int
+}
+
 // Bounds of sharing: a part shorter or longer than this is not worth a look-up or
-// its memory, and so many parts per type are kept.
+// its memory, and so many parts per type are kept. A type of which memoTries parts
+// more were looked up in vain than were found is given up: its parts differ.
 const (
 	memoMin     = 16
 	memoMax     = 4 << 10
 	memoEntries = 1 << 12
+	memoTries   = 1 << 6
 	maxDepth    = 200
 )
 
 func newDecoder() *decoder {
-	return &decoder{memo: map[*codec]map[string]cty.Value{}, scratch: map[*codec]map[string]cty.Value{}}
+	return &decoder{memo: map[*codec]*memo{}, scratch: map[*codec]map[string]cty.Value{}}
 }
 
 var errTruncated = errors.New("the JSON ends too early")
@@ -122,7 +131,12 @@ func (d *decoder) shared(c *codec) (cty.Value, error) {
 		return cty.NilVal, d.errorf("it is nested more than %d levels deep", maxDepth)
 	}
 	defer func() { d.depth-- }()
-	if d.depth == 1 {
+	seen := d.memo[c]
+	if seen == nil {
+		seen = &memo{values: map[string]cty.Value{}}
+		d.memo[c] = seen
+	}
+	if d.depth == 1 || seen.lost > seen.hits+memoTries {
 		return d.structure(c)
 	}
 	start := d.pos
@@ -134,10 +148,11 @@ func (d *decoder) shared(c *codec) (cty.Value, error) {
 		d.pos = start
 		return d.structure(c)
 	}
-	seen := d.memo[c]
-	if v, ok := seen[string(raw)]; ok {
+	if v, ok := seen.values[string(raw)]; ok {
+		seen.hits++
 		return v, nil
 	}
+	seen.lost++
 	d.pos = start
 	before := d.odd
 	d.odd = false
@@ -146,12 +161,8 @@ func (d *decoder) shared(c *codec) (cty.Value, error) {
 		return v, err
 	}
 	d.odd = before
-	if seen == nil {
-		seen = map[string]cty.Value{}
-		d.memo[c] = seen
-	}
-	if len(seen) < memoEntries {
-		seen[string(raw)] = v
+	if len(seen.values) < memoEntries {
+		seen.values[string(raw)] = v
 	}
 	return v, nil
 }
@@ -173,10 +184,7 @@ func (d *decoder) object(c *codec) (cty.Value, error) {
 	}
 	start, before := d.pos, d.odd
 	d.odd = false
-	vals := make(map[string]any, len(c.attrs))
-	for i := range c.attrs {
-		vals[c.attrs[i].name] = nil
-	}
+	vals := maps.Clone(c.absent)
 	err := d.attributes(c, func(name string, v cty.Value) { vals[name] = raw(v) })
 	if err != nil {
 		return cty.NilVal, err
@@ -208,29 +216,31 @@ func (d *decoder) anyObject(c *codec) (cty.Value, error) {
 }
 
 func (d *decoder) attributes(c *codec, set func(name string, v cty.Value)) error {
-	return d.members(func(key string) error {
-		i, ok := c.index[key]
+	return d.members(func(key []byte) error {
+		i, ok := c.index[string(key)]
 		if !ok {
 			_, err := d.skip()
 			return err
 		}
-		v, err := d.value(c.attrs[i].codec)
+		a := &c.attrs[i]
+		v, err := d.value(a.codec)
 		if err != nil {
-			return fmt.Errorf("%s: %w", key, err)
+			return fmt.Errorf("%s: %w", a.name, err)
 		}
-		set(key, v)
+		set(a.name, v)
 		return nil
 	})
 }
 
 func (d *decoder) mapping(c *codec) (cty.Value, error) {
 	vals := map[string]cty.Value{}
-	err := d.members(func(key string) error {
+	err := d.members(func(key []byte) error {
+		name := string(key) // before the decoder goes on
 		v, err := d.value(c.elem)
 		if err != nil {
-			return fmt.Errorf("[%q]: %w", key, err)
+			return fmt.Errorf("[%q]: %w", name, err)
 		}
-		vals[key] = v
+		vals[name] = v
 		return nil
 	})
 	switch {
@@ -306,7 +316,7 @@ func (c *codec) collect(vals []cty.Value) (cty.Value, error) {
 }
 
 // members calls f for each key of an object, with the decoder at its value.
-func (d *decoder) members(f func(key string) error) error {
+func (d *decoder) members(f func(key []byte) error) error {
 	if d.peek() != '{' {
 		return d.errorf("an object is expected")
 	}
@@ -319,7 +329,7 @@ func (d *decoder) members(f func(key string) error) error {
 			d.pos++
 			d.space()
 		}
-		key, err := d.str()
+		key, err := d.text()
 		if err != nil {
 			return err
 		}

@@ -5,28 +5,13 @@ import (
 	"reflect"
 
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/stowage-iac/stowage/lang"
 )
 
 // same reports whether two values are equal in everything: types, content, marks, unknowns.
 func same(a, b cty.Value) bool {
-	if identical(a, b) {
-		return true
-	}
-	if a == cty.NilVal || b == cty.NilVal {
-		return false
-	}
-	return a.RawEquals(b)
-}
-
-// identical reports whether two values are surely one and the same: they share the
-// map of an object.
-func identical(a, b cty.Value) bool {
-	if !layoutKnown {
-		return false
-	}
-	x, isMap := raw(a).(map[string]any)
-	y, both := raw(b).(map[string]any)
-	return isMap && both && len(x) > 0 && reflect.ValueOf(x).Pointer() == reflect.ValueOf(y).Pointer()
+	return a != cty.NilVal && b != cty.NilVal && lang.Same(a, b)
 }
 
 // same is what the function same is, for two values of the codec's type.

@@ -78,6 +78,16 @@ func newKinds(kinds map[string]providers.Kind) map[string]*kindInfo {
 	return infos
 }
 
+// shareTypes gives the kinds the types that the configuration's values have, so that
+// values of both compare without comparing equal types.
+func shareTypes(kinds map[string]*kindInfo, config *lang.Config) {
+	for name, ty := range config.Types() {
+		if k := kinds[name]; k != nil && k.codec.ty.Equals(ty) {
+			k.codec = newCodec(ty)
+		}
+	}
+}
+
 func newKind(k providers.Kind) *kindInfo {
 	block := k.Schema()
 	info := &kindInfo{Kind: k, schema: block, codec: newCodec(block.ImpliedType()), sensitive: hasSensitive(block), refers: refers(block)}

@@ -26,6 +26,9 @@ func Make(ctx context.Context, in Input) (*Plan, hcl.Diagnostics) {
 	}
 	in.Resolve = resolveOnce(in.Resolve)
 	kinds := newKinds(in.Kinds)
+	if in.Config != nil {
+		shareTypes(kinds, in.Config)
+	}
 	// What a pod's replicas get to know of their nodes is known only once all are
 	// placed. A pod that changes nothing but its nodes is found in the first round,
 	// and what refers to it is planned again with that unknown.

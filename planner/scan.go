@@ -9,36 +9,43 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// str reads a string; plain ASCII, the common case, without the JSON package.
+// str reads a string.
 func (d *decoder) str() (string, error) {
+	text, err := d.text()
+	return string(text), err
+}
+
+// text reads a string; plain ASCII, the common case, without the JSON package and
+// without a copy.
+func (d *decoder) text() ([]byte, error) {
 	if d.peek() != '"' {
-		return "", d.errorf("a string is expected")
+		return nil, d.errorf("a string is expected")
 	}
 	start := d.pos + 1
 	for i := start; i < len(d.in); i++ {
 		switch b := d.in[i]; {
 		case b == '"':
 			d.pos = i + 1
-			return string(d.in[start:i]), nil
+			return d.in[start:i], nil
 		case b == '\\' || b >= 0x80 || b < 0x20:
 			return d.escaped()
 		}
 	}
-	return "", errTruncated
+	return nil, errTruncated
 }
 
-func (d *decoder) escaped() (string, error) {
+func (d *decoder) escaped() ([]byte, error) {
 	start := d.pos
 	end, err := d.skipString()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	var s string
 	if err := json.Unmarshal(d.in[start:end], &s); err != nil {
-		return "", d.errorf("%v", err)
+		return nil, d.errorf("%v", err)
 	}
 	d.pos = end
-	return s, nil
+	return []byte(s), nil
 }
 
 // skipString finds the end of the string at pos, without moving.

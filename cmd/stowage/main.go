@@ -5,28 +5,13 @@ package main
 import (
 	"context"
 	"os"
-	"runtime/debug"
 
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/command"
 )
 
-// gcPercent lets the heap grow to three times what is live before it is collected:
-// a run is short, and a plan of 10,000 instances takes a third less CPU for 25 MiB
-// more (make bench). GOGC overrides it.
-const gcPercent = 200
-
-// memoryLimit is from where on the heap is collected more often, bytes. It is no bound:
-// what is live may be more. GOMEMLIMIT overrides it.
-const memoryLimit = 900 << 20
-
 func main() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
-	}
+	collectRarely()
 	os.Exit(stowage())
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/providers"
 )
 
@@ -34,7 +35,7 @@ func (Kind) Plan(req providers.PlanRequest) providers.PlanResponse {
 		}
 		kept := providers.With(req.Config, set)
 		if providers.Str(req.Prior, "revision") != "" {
-			if kept.RawEquals(req.Prior) {
+			if lang.Same(kept, req.Prior) {
 				return providers.PlanResponse{Planned: req.Prior, Diags: diags} // shared: 10,000 of them cost nothing
 			}
 			if same(kept, req.Prior) {
@@ -50,7 +51,7 @@ var computed = []string{"addresses", "nodes", "revision"}
 
 // same compares values; marks matter to the planner, not here.
 func same(a, b cty.Value) bool {
-	if a.RawEquals(b) {
+	if lang.Same(a, b) {
 		return true
 	}
 	if !a.ContainsMarked() && !b.ContainsMarked() {
@@ -58,7 +59,7 @@ func same(a, b cty.Value) bool {
 	}
 	a, _ = a.UnmarkDeep()
 	b, _ = b.UnmarkDeep()
-	return a.RawEquals(b)
+	return lang.Same(a, b)
 }
 
 // withRefs fills in the computed ref of each container.

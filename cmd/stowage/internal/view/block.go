@@ -1,6 +1,7 @@
 package view
 
 import (
+	"bytes"
 	"fmt"
 	"sort"
 	"strings"
@@ -167,7 +168,7 @@ func (p *printer) blocks(depth int, path string, blocks []nested, before, after 
 
 // gap separates arguments from nested blocks by an empty line, unless the block has just begun.
 func (p *printer) gap() {
-	if !strings.HasSuffix(p.b.String(), "{\n") {
+	if !bytes.HasSuffix(p.b.Bytes(), []byte("{\n")) {
 		p.b.WriteByte('\n')
 	}
 }

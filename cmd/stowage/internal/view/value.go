@@ -6,8 +6,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/stowage-iac/stowage/lang"
 )
 
 const (
@@ -99,7 +100,7 @@ func elem(v cty.Value, key string) cty.Value {
 
 // keyText writes a key: bare for attributes of objects where HCL allows it, quoted for maps.
 func keyText(ty cty.Type, key string) string {
-	if ty.IsObjectType() && hclsyntax.ValidIdentifier(key) {
+	if ty.IsObjectType() && lang.ValidIdentifier(key) {
 		return key
 	}
 	return quote(key)
