@@ -20,7 +20,7 @@ func (e *Evaluator) Decode(b *Block, key cty.Value) (*Instance, hcl.Diagnostics)
 	r := b.Resource
 	inst := &Instance{
 		Kind: r.Kind, Name: r.Name, Key: key, Range: r.Range,
-		Lifecycle: r.Lifecycle, Timeouts: r.timeouts,
+		Lifecycle: r.Lifecycle, Timeouts: r.Timeouts,
 		Config: cty.UnknownVal(r.ty),
 	}
 	i, ok := b.find(key)

@@ -20,7 +20,7 @@ type resource struct {
 	count     *expression
 	forEach   *expression
 	dependsOn []dependency
-	timeouts  Timeouts
+	Timeouts  Timeouts
 	pre, post []*condition
 	triggers  []*expression // replace_triggered_by
 	body      *body
@@ -238,11 +238,11 @@ func (l *loader) defineTimeouts(r *Resource, b *hclsyntax.Block) {
 		*into = d
 	}
 	if isData(r.Kind) {
-		read("read", &r.timeouts.Read)
+		read("read", &r.Timeouts.Read)
 	} else {
-		read("create", &r.timeouts.Create)
-		read("update", &r.timeouts.Update)
-		read("delete", &r.timeouts.Delete)
+		read("create", &r.Timeouts.Create)
+		read("update", &r.Timeouts.Update)
+		read("delete", &r.Timeouts.Delete)
 	}
 	m.done()
 }

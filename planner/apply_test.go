@@ -541,3 +541,46 @@ func TestKindsKeepTheContract(t *testing.T) {
 type lineage struct{ providers.Env }
 
 func (lineage) Lineage() string { return "l" }
+
+// timeouts { delete } bounds a deletion, wherever it is known from: the block that is
+// replaced, the configuration of a destroy, what was recorded of a block that is gone.
+func TestTimeoutOfDeletion(t *testing.T) {
+	const block, timeouts = "config \"c\" {\n text = \"x\"\n frozen = \"a\"\n%s\n}", "timeouts { delete = \"1ms\" }"
+	with, without := fmt.Sprintf(block, timeouts), fmt.Sprintf(block, "")
+	for _, c := range []struct {
+		name    string
+		configs []string
+		destroy bool
+		bounded bool
+	}{
+		{"replaced", []string{with, strings.Replace(with, `"a"`, `"b"`, 1)}, false, true},
+		{"block gone", []string{with, ""}, false, true},
+		{"block gone after its timeouts came", []string{without, with, ""}, false, true},
+		{"block gone after its timeouts went", []string{with, without, ""}, false, false},
+		{"destroy", []string{with, with}, true, true},
+		{"destroy with newer timeouts", []string{without, with}, true, true},
+		{"never any", []string{without, ""}, false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLab(t)
+			last := len(c.configs) - 1
+			for _, config := range c.configs[:last] {
+				l.write(config).settled()
+			}
+			l.write(c.configs[last]).destroy = c.destroy
+			ctx, cancel := context.WithCancel(t.Context())
+			l.during = func(in *planner.ApplyInput) {
+				in.Hard = ctx
+				in.Kinds["config"] = slow{configKind{l.world}, func() {
+					if !c.bounded {
+						cancel()
+					}
+				}}
+			}
+			r, diags := l.tryApply(t.Context())
+			if got := strings.Contains(text(diags), "it took longer than the 1ms of its timeouts block"); got != c.bounded || len(r.Failed) != 1 {
+				t.Errorf("%+v\n%s", r, text(diags))
+			}
+		})
+	}
+}

@@ -209,10 +209,13 @@ func (x *executor) key(b *lang.Block, address string) (cty.Value, bool) {
 
 // call has the kind apply, within its time and surviving its mistakes.
 func (x *executor) call(op Operation, k *kindInfo, c *Change, req providers.ApplyRequest) (resp providers.ApplyResponse) {
-	ctx := x.Hard
-	if c.Timeout > 0 {
+	ctx, timeout := x.Hard, c.Timeout
+	if req.Planned.IsNull() {
+		timeout = c.DeleteTimeout
+	}
+	if timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, c.Timeout, fmt.Errorf("it took longer than the %s of its timeouts block", c.Timeout))
+		ctx, cancel = context.WithTimeoutCause(ctx, timeout, fmt.Errorf("it took longer than the %s of its timeouts block", timeout))
 		defer cancel()
 	}
 	req.Identity, req.HashKey, req.BaseDir, req.Context = c.id(), x.hashKey, x.BaseDir, x.plan.Context

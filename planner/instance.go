@@ -20,7 +20,7 @@ func (m *maker) instance(k *kindInfo, inst *lang.Instance) *Change {
 	c := &Change{
 		Address: inst.Address, Object: m.names.of(inst.Kind, inst.Address, rec).Object, MovedFrom: m.from[inst.Address],
 		Kind: inst.Kind, Deps: m.withData(inst.Deps),
-		PreventDestroy: inst.Lifecycle.PreventDestroy, ignore: inst.Lifecycle.IgnoreChanges,
+		PreventDestroy: inst.Lifecycle.PreventDestroy, DeleteTimeout: inst.Timeouts.Delete, ignore: inst.Lifecycle.IgnoreChanges,
 	}
 	im, importing := m.importing[inst.Address]
 	switch {
@@ -43,7 +43,7 @@ func (m *maker) instance(k *kindInfo, inst *lang.Instance) *Change {
 	if !m.decide(k, c, inst, config, resp) {
 		return nil
 	}
-	if rec != nil && c.Action == NoOp && (m.touched[c.Address] || rec.PreventDestroy != c.PreventDestroy) {
+	if rec != nil && c.Action == NoOp && (m.touched[c.Address] || rec.PreventDestroy != c.PreventDestroy || deleteTimeout(rec) != c.DeleteTimeout) {
 		c.Refreshed = true
 	}
 	c.Settled = c.Action == NoOp || len(inst.Deps) == 0 || k.codec.known(config)

@@ -60,6 +60,8 @@ type maker struct {
 	// changes by address, those that failed to be planned as nil.
 	changes map[string]*Change
 	ranges  map[string]*hcl.Range // by block
+	// declared are the blocks of the configuration, by address; nil before they are needed.
+	declared map[string]*lang.Resource
 	// underway are the addresses that an interrupted apply left unfinished.
 	underway map[string]bool
 	moving   map[string]bool // pods known to change their nodes, from an earlier round

@@ -103,8 +103,11 @@ type Change struct {
 	PreventDestroy bool
 	// ModRevision is the store's revision of the object when the plan was made; 0: there was none.
 	ModRevision int64
-	// Timeout of the change; 0: none.
+	// Timeout of the change, but for what it deletes; 0: none.
 	Timeout time.Duration
+	// DeleteTimeout bounds the deletion of what is there before, and is recorded with
+	// the instance for a later one; 0: none.
+	DeleteTimeout time.Duration
 
 	owner  string   // of what is imported
 	ignore []string // lifecycle.ignore_changes

@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -39,7 +40,7 @@ func (k *kindInfo) record(c *Change, v cty.Value) (*state.Instance, error) {
 	}
 	return &state.Instance{
 		Address: c.Address, Kind: c.Kind, Object: recordedName(c.id()), Value: e.JSON, Sensitive: e.Sensitive,
-		Deps: withoutData(c.Deps), Placement: c.Placement, PreventDestroy: c.PreventDestroy,
+		Deps: withoutData(c.Deps), Placement: c.Placement, PreventDestroy: c.PreventDestroy, DeleteTimeout: durationText(c.DeleteTimeout),
 	}, nil
 }
 
@@ -51,6 +52,20 @@ func (k *kindInfo) partial(c *Change, v cty.Value) (*state.Instance, error) {
 	}
 	return &state.Instance{
 		Address: c.Address, Kind: c.Kind, Object: recordedName(c.id()), Value: e.JSON, Sensitive: e.Sensitive,
-		Deps: withoutData(c.Deps), Placement: c.Placement, PreventDestroy: c.PreventDestroy, Incomplete: true,
+		Deps: withoutData(c.Deps), Placement: c.Placement, PreventDestroy: c.PreventDestroy, DeleteTimeout: durationText(c.DeleteTimeout), Incomplete: true,
 	}, nil
+}
+
+// deleteTimeout is what bounds the deletion of a recorded instance.
+func deleteTimeout(rec *state.Instance) time.Duration {
+	d, _ := time.ParseDuration(rec.DeleteTimeout) // the state refuses what is none
+	return d
+}
+
+// durationText is a duration as it is recorded: nothing for none.
+func durationText(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return d.String()
 }

@@ -49,7 +49,7 @@ func (o Options) about(address string) bool {
 // asItIs makes the change of the record of one instance.
 func (m *maker) asItIs(k *kindInfo, address string, rec *state.Instance) {
 	c := &Change{Address: address, Object: identityOf(rec).Object, MovedFrom: m.from[address], Kind: rec.Kind, Action: NoOp, Deps: rec.Deps, Placement: rec.Placement,
-		PreventDestroy: rec.PreventDestroy, Settled: true}
+		PreventDestroy: rec.PreventDestroy, DeleteTimeout: deleteTimeout(rec), Settled: true}
 	if !m.prior(k, c, rec) {
 		m.failed = true
 		return

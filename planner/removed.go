@@ -83,7 +83,11 @@ func (m *maker) remove(address string, rec *state.Instance, reason string) {
 		return
 	}
 	c := &Change{Address: address, Object: identityOf(rec).Object, MovedFrom: m.from[address], Kind: rec.Kind, Action: Delete, Reason: reason, Deps: rec.Deps,
-		PreventDestroy: rec.PreventDestroy, Placement: rec.Placement, Settled: true}
+		PreventDestroy: rec.PreventDestroy, DeleteTimeout: deleteTimeout(rec), Placement: rec.Placement, Settled: true}
+	written := m.written(address)
+	if written != nil {
+		c.DeleteTimeout = written.Timeouts.Delete
+	}
 	if !m.prior(k, c, rec) {
 		m.failed = true
 		m.changes[address] = nil
@@ -104,7 +108,7 @@ func (m *maker) remove(address string, rec *state.Instance, reason string) {
 		c.Action, c.Reason, c.PreventDestroy = Forget, "a removed block says so", false
 		return
 	}
-	if c.PreventDestroy || m.preventedByBlock(address) {
+	if c.PreventDestroy || written != nil && written.Lifecycle.PreventDestroy {
 		m.prevented(c, m.subject(address))
 	}
 }
@@ -117,27 +121,27 @@ func (m *maker) removal(address string) *lang.Removal {
 	return m.in.Config.Removal(address)
 }
 
-// preventedByBlock is for a destroy plan, which does not evaluate instances: the
-// configuration may have got prevent_destroy after the last apply.
-func (m *maker) preventedByBlock(address string) bool {
+// written is the block of an address as it is in the configuration now, whether its
+// instances were evaluated or, in a destroy plan, were not; nil when there is none.
+func (m *maker) written(address string) *lang.Resource {
 	if m.in.Config == nil {
-		return false
+		return nil
+	}
+	if m.declared == nil {
+		m.declared = make(map[string]*lang.Resource, len(m.in.Config.Resources))
+		for _, r := range m.in.Config.Resources {
+			m.declared[r.Address()] = r
+		}
 	}
 	a, ok := lang.ParseAddress(address)
 	if !ok {
-		return false
+		return nil
 	}
 	a.Key = cty.NilVal
 	for i := range a.Modules {
 		a.Modules[i].Key = cty.NilVal
 	}
-	block := a.String()
-	for _, r := range m.in.Config.Resources {
-		if r.Address() == block {
-			return r.Lifecycle.PreventDestroy
-		}
-	}
-	return false
+	return m.declared[a.String()]
 }
 
 func (m *maker) subject(address string) *hcl.Range {

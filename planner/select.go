@@ -123,7 +123,7 @@ func (m *maker) stay(address string) {
 	}
 	m.changes[address] = &Change{
 		Address: address, Object: identityOf(rec).Object, MovedFrom: m.from[address], Kind: rec.Kind, Action: NoOp, Before: v, After: v, Deps: rec.Deps,
-		Placement: rec.Placement, PreventDestroy: rec.PreventDestroy, Settled: true, left: true,
+		Placement: rec.Placement, PreventDestroy: rec.PreventDestroy, DeleteTimeout: deleteTimeout(rec), Settled: true, left: true,
 	}
 	if m.ev != nil {
 		m.ev.Set(address, v)

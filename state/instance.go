@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 	"unicode/utf8"
 )
 
@@ -25,6 +26,10 @@ func appendInstance(out []byte, i *Instance) []byte {
 	out = appendStrings(out, `,"placement":[`, i.Placement)
 	if i.PreventDestroy {
 		out = append(out, `,"prevent_destroy":true`...)
+	}
+	if i.DeleteTimeout != "" {
+		out = append(out, `,"delete_timeout":`...)
+		out = appendString(out, i.DeleteTimeout)
 	}
 	if i.Incomplete {
 		out = append(out, `,"incomplete":true`...)
@@ -94,6 +99,9 @@ func checkInstance(i *Instance) error {
 	if len(i.Value) > 0 && !json.Valid(i.Value) {
 		return fmt.Errorf("the value of %s is not JSON", i.Address)
 	}
+	if d, err := time.ParseDuration(i.DeleteTimeout); i.DeleteTimeout != "" && (err != nil || d <= 0) {
+		return fmt.Errorf("the delete_timeout of %s is %q, which is no duration such as 5m0s", i.Address, i.DeleteTimeout)
+	}
 	return nil
 }
 
@@ -135,6 +143,9 @@ func (i *Instance) decodeHead(head []byte) bool {
 	i.Deps = r.list(`,"deps":[`)
 	i.Placement = r.list(`,"placement":[`)
 	i.PreventDestroy = r.skip(`,"prevent_destroy":true`)
+	if r.skip(`,"delete_timeout":`) {
+		i.DeleteTimeout = r.str("")
+	}
 	i.Incomplete = r.skip(`,"incomplete":true`)
 	i.Replace = r.skip(`,"replace":true`)
 	return !r.failed && len(r.rest) == 0

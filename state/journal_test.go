@@ -342,7 +342,7 @@ func TestWhatIsRecordedIsRead(t *testing.T) {
 					Sensitive:      rapid.SliceOfN(rapid.String(), 0, 2).Draw(r, "sensitive"),
 					Deps:           rapid.SliceOfN(names, 0, 3).Draw(r, "deps"),
 					Placement:      rapid.SliceOfN(rapid.String(), 0, 3).Draw(r, "placement"),
-					PreventDestroy: rapid.Bool().Draw(r, "prevent"), Incomplete: rapid.Bool().Draw(r, "incomplete")}
+					PreventDestroy: rapid.Bool().Draw(r, "prevent"), DeleteTimeout: rapid.SampledFrom([]string{"", "5m0s"}).Draw(r, "timeout"), Incomplete: rapid.Bool().Draw(r, "incomplete")}
 				want[name] = i
 				if err := run.Done(name, i); err != nil {
 					r.Fatal(err)

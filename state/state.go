@@ -45,6 +45,9 @@ type Instance struct {
 	Placement []string `json:"placement,omitempty"`
 	// Lifecycle that must hold when the block is gone.
 	PreventDestroy bool `json:"prevent_destroy,omitempty"`
+	// DeleteTimeout bounds its deletion, also when the block is gone: a duration such as
+	// 5m0s; "" is none.
+	DeleteTimeout string `json:"delete_timeout,omitempty"`
 	// Incomplete: the last apply of it failed or was cut off; Value is what was there,
 	// as far as known. The next apply does it again even if nothing differs.
 	Incomplete bool `json:"incomplete,omitempty"`
