@@ -73,6 +73,8 @@ type argument struct {
 	schema *schema.Attribute
 	expr   *expression
 	rng    hcl.Range // of the whole
+	kind   string    // of the block
+	twin   string    // write-only argument beside it, or ""
 }
 
 // blocks are the written nested blocks of one type.
@@ -234,7 +236,10 @@ func (l *loader) argument(b *body, a *hclsyntax.Attribute, s *schema.Block, o bo
 	}
 	x := l.tracked(a.Expr, o.scope)
 	x.weak = as.Ref != nil && as.Ref.Weak
-	b.args = append(b.args, &argument{name: a.Name, schema: as, expr: x, rng: a.SrcRange})
+	if as.WriteOnly {
+		l.config.writeOnly[o.owner.Kind] = true
+	}
+	b.args = append(b.args, &argument{name: a.Name, schema: as, expr: x, rng: a.SrcRange, kind: o.owner.Kind, twin: twinOf(s, a.Name)})
 }
 
 // constantDefault converts a schema's default to the attribute's type.

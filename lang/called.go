@@ -177,14 +177,16 @@ func (m *moduleInstance) output(o *Output) (cty.Value, []dep) {
 		if !diags.HasErrors() {
 			diags = append(diags, f.judge(o.pre, "precondition of output "+quote(o.Name)+" of "+m.address).Diags...)
 		}
-		m.report(diags)
-		switch {
-		case diags.HasErrors():
-			return cty.DynamicVal
-		case o.Sensitive:
-			return v.WithMarks(Sensitive)
+		if !diags.HasErrors() && !o.Ephemeral {
+			if d := ephemeralOutput(o.Name, " of "+m.address, "Add ephemeral = true to the output.", v, o.value); d != nil {
+				diags = append(diags, d)
+			}
 		}
-		return v
+		m.report(diags)
+		if diags.HasErrors() {
+			return cty.DynamicVal
+		}
+		return o.marked(v)
 	})
 	return v, deps
 }
@@ -235,6 +237,12 @@ func (c *Call) argument(f *frame, v *Variable, arg *expression) (cty.Value, hcl.
 	if diags.HasErrors() {
 		return cty.UnknownVal(v.Type), diags
 	}
+	if origins := ephemeralOrigins(raw); len(origins) > 0 && !v.Ephemeral {
+		return cty.UnknownVal(v.Type), append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Ephemeral value not allowed here", Subject: arg.Range().Ptr(), Expression: arg.Expression, EvalContext: f.ctx,
+			Detail: fmt.Sprintf("The argument %s of module %q is %s, and the variable that is declared at %s is not. Add ephemeral = true to it.", v.Name, c.Name, derived(origins), place(v.Range)),
+		})
+	}
 	if raw.IsNull() && !v.Nullable && v.Default != cty.NilVal {
 		return v.Default, diags
 	}
@@ -242,7 +250,7 @@ func (c *Call) argument(f *frame, v *Variable, arg *expression) (cty.Value, hcl.
 	if problem == "" {
 		return value, diags
 	}
-	if v.Sensitive || IsSensitive(raw) {
+	if v.secret() || isConcealed(raw) {
 		problem = "it does not fit the type " + strings.TrimPrefix(article(v.Type), "a ")
 	}
 	return cty.UnknownVal(v.Type), append(diags, &hcl.Diagnostic{

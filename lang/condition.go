@@ -182,7 +182,7 @@ func (f *frame) errorMessage(e *expression) string {
 	case diags.HasErrors() || err != nil || text.IsNull():
 		return "The condition is false, and its error_message could not be evaluated."
 	case text.IsMarked():
-		return "The condition is false. Its error_message is not shown because it is derived from a sensitive value."
+		return "The condition is false. Its error_message is not shown because it is " + concealing(text) + "."
 	case !text.IsKnown():
 		return "The condition is false. Its error_message depends on what only an apply will know."
 	}

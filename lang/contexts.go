@@ -298,7 +298,7 @@ func (c *Config) validateContexts() hcl.Diagnostics {
 			in, given := x.Variables[v.Name]
 			for _, d := range e.root.validate(v) {
 				switch {
-				case given && v.Sensitive: // a snippet would show the value
+				case given && v.secret(): // a snippet would show the value
 					d.Detail += fmt.Sprintf(" The value is that of context %q.", x.Name)
 				case given:
 					d.Subject, d.Context = in.Range.Ptr(), nil

@@ -171,6 +171,11 @@ func (f *frame) argument(b *body, a *argument, ctx *hcl.EvalContext) (cty.Value,
 		})
 		return f.failed(s), f.explain(a.expr.Expression, diags)
 	}
+	if f.e.config.ephemeral {
+		if problem := a.kept(b, v); problem != "" {
+			return fail("Ephemeral value not allowed here", problem)
+		}
+	}
 	if !v.Type().Equals(s.Type) {
 		converted, err := functions.Convert(v, s.Type)
 		if err != nil {
@@ -294,6 +299,8 @@ func (f *frame) dynamic(b *body, bs *blocks, it *item, ctx *hcl.EvalContext, val
 		return f.explain(d.forEach.Expression, diags), false
 	}
 	switch {
+	case len(shallowOrigins(coll)) > 0:
+		return fail("The number of " + bs.name + " blocks would depend on a value " + derived(shallowOrigins(coll)) + ": plans and the state would show it. " + ephemeralUses)
 	case coll.IsMarked():
 		return fail("The number of " + bs.name + " blocks would depend on a sensitive value. Iterate over nonsensitive(keys(…)) and look the values up.")
 	case coll.IsNull():
@@ -340,6 +347,8 @@ func (f *frame) round(b *body, bs *blocks, it *item, ctx *hcl.EvalContext, vals 
 	switch {
 	case err != nil || label.IsNull():
 		return fail("The name of a " + bs.name + " block in " + b.in + " must be a text.")
+	case len(shallowOrigins(label)) > 0:
+		return fail("The name of a " + bs.name + " block in " + b.in + " is " + derived(shallowOrigins(label)) + ": plans and the state would show it. " + ephemeralUses)
 	case label.IsMarked():
 		return fail("The name of a " + bs.name + " block in " + b.in + " is derived from a sensitive value. Pass what may be shown through nonsensitive().")
 	case label.IsKnown():

@@ -193,7 +193,7 @@ func TestDecode(t *testing.T) {
 			name:    "a single block",
 			src:     "node \"n\" {\n  ssh {\n    port = 22\n  }\n}",
 			address: "node.n",
-			want:    `{"address":null,"facts":null,"labels":null,"ready":null,"role":"worker","ssh":{"port":22,"user":null}}`,
+			want:    `{"address":null,"facts":null,"labels":null,"ready":null,"role":"worker","ssh":{"port":22,"private_key_wo":null,"user":null}}`,
 		},
 		{
 			name:    "for_each over a set",

@@ -53,7 +53,7 @@ func newEvaluator(c *Config, now time.Time) *Evaluator {
 		}),
 	}
 	e.files = functions.NewFiles(c.Dir, c.snapshot)
-	e.functions = functions.New(functions.Options{Files: e.files, Sensitive: sensitiveMark("sensitive"), Now: now})
+	e.functions = functions.New(functions.Options{Files: e.files, Sensitive: sensitiveMark("sensitive"), Ephemeral: isEphemeralMark, Now: now})
 	e.modules, e.wide = map[string]*moduleInstance{}, map[*Resource]*Block{}
 	e.byModule = make([][]*moduleInstance, len(c.modules))
 	e.root = e.newInstance(c.Root, "")
@@ -217,6 +217,9 @@ func (e *Evaluator) output(o *Output) (cty.Value, []string, hcl.Diagnostics) {
 	}
 	if diags.HasErrors() {
 		return cty.DynamicVal, f.addresses(), diags
+	}
+	if d := ephemeralOutput(o.Name, "", "The outputs of the root module are kept in the state. Leave it out, or pass the value through ephemeralasnull().", v, o.value); d != nil {
+		return cty.DynamicVal, f.addresses(), append(diags, d)
 	}
 	if o.Sensitive {
 		v = v.WithMarks(Sensitive)

@@ -92,6 +92,10 @@ func (x *expansion) countInstances() {
 	if diags.HasErrors() {
 		return
 	}
+	if origins := ephemeralOrigins(v); len(origins) > 0 {
+		x.fail(e, "Ephemeral count", "The count of "+address+" is "+derived(origins)+", and which instances there are is kept in plans and the state. "+ephemeralUses)
+		return
+	}
 	if IsSensitive(v) {
 		x.fail(e, "Sensitive count", "The count of "+address+" is derived from a sensitive value, and addresses would show it. Pass what may be shown through nonsensitive().")
 		return
@@ -131,6 +135,10 @@ func (x *expansion) eachInstance() {
 	v, diags := e.Value(x.ctx)
 	x.diags = append(x.diags, diags...)
 	if diags.HasErrors() {
+		return
+	}
+	if origins := shallowOrigins(v); len(origins) > 0 {
+		x.fail(e, "Ephemeral for_each", "The for_each of "+address+" is "+derived(origins)+", and which instances there are is kept in plans and the state. Iterate over keys that are not ephemeral and look the values up.")
 		return
 	}
 	if v.HasMark(sensitiveMark("sensitive")) {

@@ -1,12 +1,15 @@
 package lang
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/stowage-iac/stowage/lang/functions"
 )
 
 func place(rng hcl.Range) string { return fmt.Sprintf("%s:%d", rng.Filename, rng.Start.Line) }
@@ -61,11 +64,11 @@ func (f *frame) usesSecrets(e hclsyntax.Expression) bool {
 	switch r := e.(type) {
 	case *ref:
 		n := len(f.deps)
-		found = IsSensitive(f.target(r))
+		found = isConcealed(f.target(r))
 		f.deps = f.deps[:n]
 	case *instanceRef:
 		n := len(f.deps)
-		found = IsSensitive(f.m.blocks[r.resource.slot].collection())
+		found = isConcealed(f.m.blocks[r.resource.slot].collection())
 		f.deps = f.deps[:n]
 	case *hclsyntax.FunctionCallExpr:
 		found = r.Name == "sensitive"
@@ -163,12 +166,15 @@ func treeValue(v any) cty.Value {
 // secrets reports whether the detail of d could contain a sensitive value: it is
 // a function's own message about sensitive arguments, or quotes such a value.
 func (s *shower) secrets(d *hcl.Diagnostic) bool {
-	_, ofFunction := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d)
+	call, ofFunction := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d)
+	if ofFunction && errors.Is(call.FunctionCallError(), functions.ErrEphemeralPath) {
+		return false
+	}
 	if s.hidden && (ofFunction || d.Summary == "Duplicate object key" || d.Summary == "Invalid index") {
 		return true
 	}
 	for _, v := range s.values {
-		if IsSensitive(v) {
+		if isConcealed(v) {
 			if ofFunction || quotes(d.Detail, v) {
 				return true
 			}

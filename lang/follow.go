@@ -42,8 +42,9 @@ func (f *frame) throughVariable(v *Variable, steps []hcl.Traverser) (meant, bool
 	out := f.m.outside()
 	m, ok := out.selectSteps(arg.Expression, out.ctx, steps)
 	f.deps = append(f.deps, out.deps...)
-	if ok && v.Sensitive {
-		m.marks = both(m.marks, Sensitive)
+	if ok && v.secret() {
+		_, own := v.marked(cty.DynamicVal).Unmark()
+		m.marks = both(m.marks, own)
 	}
 	return m, ok
 }
@@ -55,8 +56,9 @@ func (f *frame) throughOutput(mi *moduleInstance, o *Output, steps []hcl.Travers
 		in.dependOn(d)
 	}
 	f.deps = append(f.deps, in.deps...)
-	if ok && o.Sensitive {
-		m.marks = both(m.marks, Sensitive)
+	if ok {
+		_, own := o.marked(cty.DynamicVal).Unmark()
+		m.marks = both(m.marks, own)
 	}
 	return m, ok
 }

@@ -9,7 +9,7 @@ import (
 )
 
 var functionTable = sync.OnceValue(func() map[string]function.Function {
-	return functions.New(functions.Options{Files: functions.NewFiles(".", nil), Sensitive: sensitiveMark("sensitive")})
+	return functions.New(functions.Options{Files: functions.NewFiles(".", nil), Sensitive: sensitiveMark("sensitive"), Ephemeral: isEphemeralMark})
 })
 
 // Functions is the table of functions, with descriptions, for help and

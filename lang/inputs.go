@@ -180,7 +180,7 @@ func (r *variableReader) text(v *Variable, text, source string) {
 	}
 	problem := func(why string) {
 		detail := fmt.Sprintf("The value of %s from %s must be an expression of the language for %s", v.Name, source, article(v.Type))
-		if v.Sensitive {
+		if v.secret() {
 			why = ""
 		}
 		if why != "" {
@@ -259,14 +259,14 @@ func (v *Variable) value(inputs map[string]Input) (cty.Value, hcl.Diagnostics) {
 	if problem == "" {
 		return value, nil
 	}
-	if v.Sensitive {
+	if v.secret() {
 		problem = "it does not fit the type " + strings.TrimPrefix(article(v.Type), "a ")
 	}
 	d := &hcl.Diagnostic{
 		Severity: hcl.DiagError, Summary: "Invalid value for a variable", Subject: v.Range.Ptr(),
 		Detail: fmt.Sprintf("The value%s of the variable %q from %s is not valid: %s.", shownText(v, in.Value), v.Name, in.Source, problem),
 	}
-	if in.Range.Filename != "" && !v.Sensitive { // a snippet would show the value
+	if in.Range.Filename != "" && !v.secret() { // a snippet would show the value
 		d.Subject = in.Range.Ptr()
 	}
 	return cty.UnknownVal(v.Type), hcl.Diagnostics{d}
@@ -307,7 +307,7 @@ func validationMessage(v *Variable, check *validation, f *frame) string {
 		return "The value is not valid, and the error_message of the validation could not be evaluated." + where
 	}
 	if text.IsMarked() {
-		return "The value is not valid; the error_message is not shown because it is derived from a sensitive value." + where
+		return "The value is not valid; the error_message is not shown because it is " + concealing(text) + "." + where
 	}
 	return text.AsString() + where
 }
@@ -391,7 +391,7 @@ func commonElement(vals []cty.Value) cty.Value {
 // shownText is a short text that was given for a variable, to be told with what
 // is wrong with it; "" where it is no text, or must not be shown.
 func shownText(v *Variable, given cty.Value) string {
-	if v.Sensitive || given.IsMarked() || given.Type() != cty.String || !given.IsKnown() || given.IsNull() {
+	if v.secret() || given.IsMarked() || given.Type() != cty.String || !given.IsKnown() || given.IsNull() {
 		return ""
 	}
 	if text := given.AsString(); len(text) <= 60 {

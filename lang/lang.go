@@ -136,6 +136,7 @@ type Variable struct {
 	Type        cty.Type  // cty.DynamicPseudoType when not declared; without optional attributes' markers
 	Default     cty.Value // cty.NilVal: a value is required
 	Sensitive   bool
+	Ephemeral   bool // its value is given anew for every run, and kept nowhere
 	Nullable    bool
 	Range       hcl.Range
 
@@ -177,6 +178,7 @@ type Output struct {
 	Name        string
 	Description string
 	Sensitive   bool
+	Ephemeral   bool // of a called module: what refers to it may keep it nowhere
 	Range       hcl.Range
 
 	output

@@ -33,6 +33,7 @@ func Load(dir string, opts Options) (*Config, hcl.Diagnostics) {
 		dirs:      map[string][]string{}, identities: map[string]os.FileInfo{},
 		module: newModule("", dir),
 		config: &Config{
+			loaded:  loaded{writeOnly: map[string]bool{}},
 			Dir:     dir,
 			Files:   map[string]*hcl.File{},
 			Sources: map[string][]byte{},
@@ -63,11 +64,13 @@ func Load(dir string, opts Options) (*Config, hcl.Diagnostics) {
 
 // loaded is what a Config holds for its evaluators.
 type loaded struct {
-	opts     Options
-	imports  []*importBlock
-	snapshot map[string][]byte // Options.Files
-	modules  []*Module         // each after its parent
-	order    []*Resource
+	opts      Options
+	imports   []*importBlock
+	snapshot  map[string][]byte // Options.Files
+	modules   []*Module         // each after its parent
+	order     []*Resource
+	ephemeral bool            // a variable or an output is
+	writeOnly map[string]bool // kinds to which a write-only argument is given
 }
 
 // loader is the state of one Load.

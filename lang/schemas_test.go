@@ -15,6 +15,9 @@ import (
 func optional(ty cty.Type) *schema.Attribute { return &schema.Attribute{Type: ty, Optional: true} }
 func required(ty cty.Type) *schema.Attribute { return &schema.Attribute{Type: ty, Required: true} }
 func computed(ty cty.Type) *schema.Attribute { return &schema.Attribute{Type: ty, Computed: true} }
+func writeOnly() *schema.Attribute {
+	return &schema.Attribute{Type: cty.String, Optional: true, Sensitive: true, WriteOnly: true}
+}
 
 func testSchemas() map[string]*schema.Block {
 	refTo := func(kinds ...string) *schema.Attribute {
@@ -45,14 +48,14 @@ func testSchemas() map[string]*schema.Block {
 			"facts": computed(cty.Map(cty.String)), "ready": computed(cty.Bool),
 		}, Blocks: map[string]*schema.NestedBlock{
 			"ssh": {Block: schema.Block{Attributes: map[string]*schema.Attribute{
-				"user": optional(cty.String), "port": optional(cty.Number),
+				"user": optional(cty.String), "port": optional(cty.Number), "private_key_wo": writeOnly(),
 			}}},
 		}},
 		"config": {Attributes: map[string]*schema.Attribute{
 			"files": required(cty.Map(cty.String)), "version": computed(cty.String),
 		}},
 		"secret": {Attributes: map[string]*schema.Attribute{
-			"value": secretValue, "version": computed(cty.String),
+			"value": secretValue, "value_wo": writeOnly(), "version": computed(cty.String),
 		}},
 		"image": {Attributes: map[string]*schema.Attribute{
 			"from": optional(cty.String), "ref": computed(cty.String), "digest": computed(cty.String),

@@ -53,7 +53,8 @@ func (l *loader) defineVariable(v *Variable) {
 	if a := m.attr("nullable"); a != nil {
 		v.Nullable = l.constBool(a, in)
 	}
-	m.attr("ephemeral", "Use sensitive = true: sensitive values are encrypted wherever they are kept.")
+	v.Ephemeral = l.constBool(m.attr("ephemeral"), in)
+	l.config.ephemeral = l.config.ephemeral || v.Ephemeral
 	if a := m.attr("type"); a != nil {
 		ty, defaults, diags := typeexpr.TypeConstraintWithDefaults(a.Expr)
 		for _, d := range diags {
@@ -99,13 +100,19 @@ func (l *loader) defineValidation(v *Variable, b *hclsyntax.Block) {
 	})
 }
 
-// marked is a value of the variable, sensitive if the variable is.
+// marked is a value of the variable, sensitive and ephemeral if the variable is.
 func (v *Variable) marked(value cty.Value) cty.Value {
 	if v.Sensitive {
-		return value.WithMarks(Sensitive)
+		value = value.WithMarks(Sensitive)
+	}
+	if v.Ephemeral && len(shallowOrigins(value)) == 0 {
+		value = ephemeral(value, v.named.name)
 	}
 	return value
 }
+
+// secret reports whether values of the variable are not to be shown.
+func (v *Variable) secret() bool { return v.Sensitive || v.Ephemeral }
 
 // convert gives raw the variable's type. problem is a clause without the value, or "".
 func (v *Variable) convert(raw cty.Value) (value cty.Value, problem string) {

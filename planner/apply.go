@@ -161,6 +161,9 @@ func newExecutor(p *Plan, in ApplyInput) (*executor, hcl.Diagnostics) {
 	}
 	x.topology()
 	diags := x.evaluator()
+	if !diags.HasErrors() {
+		diags = append(diags, x.rewritten()...)
+	}
 	return x, diags
 }
 
@@ -204,7 +207,7 @@ func (x *executor) evaluator() hcl.Diagnostics {
 }
 
 func (x *executor) needsEvaluation() bool {
-	if x.Config != nil && x.Config.Conditioned() {
+	if x.Config != nil && x.Config.Conditioned() || x.writes() {
 		return true
 	}
 	for _, c := range x.plan.Changes {

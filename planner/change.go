@@ -171,7 +171,7 @@ func (x *executor) planned(k *kindInfo, c *Change, prior cty.Value) (cty.Value, 
 	if diags.HasErrors() {
 		return cty.NilVal, diags
 	}
-	now := k.markSensitive(resp.Planned)
+	now := k.kept(k.markSensitive(resp.Planned))
 	if path, ok := agrees(c.After, now, ""); !ok {
 		return cty.NilVal, append(diags, x.problem(c, "Inconsistent plan", fmt.Sprintf(
 			"What %s refers to has become known, and %s is now different from what was planned%s. Nothing was done to it. Plan again.", c.Address, orIt(path), at(path))))

@@ -126,6 +126,9 @@ func (e *encoder) value(c *codec, v cty.Value) error {
 		return nil
 	}
 	if v.IsMarked() {
+		if lang.IsEphemeral(v) {
+			return fmt.Errorf("%s is ephemeral: it can be recorded nowhere", pathOrValue(e.path))
+		}
 		v, _ = v.Unmark()
 		e.sensitive = append(e.sensitive, string(e.path))
 	}
@@ -241,6 +244,9 @@ func (e *encoder) mapping(c *codec, v cty.Value) error {
 // dynamic writes {"type":…,"value":…}, the type being found in the value. What is
 // inside of it is as sensitive as its most sensitive part.
 func (e *encoder) dynamic(v cty.Value) error {
+	if lang.IsEphemeral(v) {
+		return fmt.Errorf("%s is ephemeral: it can be recorded nowhere", pathOrValue(e.path))
+	}
 	v, marks := v.UnmarkDeep()
 	if len(marks) > 0 && (len(e.sensitive) == 0 || e.sensitive[len(e.sensitive)-1] != string(e.path)) {
 		e.sensitive = append(e.sensitive, string(e.path))

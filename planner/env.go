@@ -121,9 +121,6 @@ func (x *executor) Cluster(ctx context.Context) (*client.Client, error) {
 	return x.Fleet.Cluster(ctx)
 }
 
-// Instance gives the present value of another resource.
-func (x *executor) Instance(address string) (cty.Value, bool) { return x.value(address) }
-
 // Object is the name of another resource's object.
 func (x *executor) Object(address string) string {
 	if c := x.changes[address]; c != nil {

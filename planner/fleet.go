@@ -20,6 +20,7 @@ type Fleet struct {
 
 	mu      sync.Mutex
 	nodes   map[string]ssh.Config // by name
+	keys    map[string]ssh.Key    // by name: those that were given for this run
 	open    map[ssh.Config]*connection
 	manager string
 	clients map[string]*client.Client // by node
@@ -44,13 +45,18 @@ func NewFleet(o FleetOptions) *Fleet {
 	if o.Dial == nil {
 		o.Dial = ssh.Dial
 	}
-	return &Fleet{o: o, nodes: map[string]ssh.Config{}, open: map[ssh.Config]*connection{}, clients: map[string]*client.Client{}}
+	return &Fleet{o: o, nodes: map[string]ssh.Config{}, keys: map[string]ssh.Key{}, open: map[ssh.Config]*connection{}, clients: map[string]*client.Client{}}
 }
 
-// Add says how to reach a node.
+// Add says how to reach a node. A private key is remembered: later, what is recorded
+// comes without it.
 func (f *Fleet) Add(node string, c ssh.Config) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if c.Key != "" {
+		f.keys[node] = c.Key
+	}
+	c.Key = f.keys[node]
 	if old, ok := f.nodes[node]; ok && old != c {
 		delete(f.clients, node)
 	}
@@ -77,6 +83,7 @@ func (f *Fleet) Host(ctx context.Context, node string) (ssh.Host, error) {
 
 func (f *Fleet) connect(ctx context.Context, c ssh.Config) (ssh.Host, error) {
 	f.mu.Lock()
+	c.Key = f.keys[c.Name]
 	conn, ok := f.open[c]
 	if !ok {
 		conn = &connection{ready: make(chan struct{})}

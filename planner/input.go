@@ -66,6 +66,7 @@ type kindInfo struct {
 	source    *data.Kind        // nil unless its instances are only read
 	computed  []string          // top-level attributes that nobody sets
 	sensitive bool              // the schema has sensitive attributes
+	writeOnly bool              // the schema has write-only arguments
 	resident  bool              // its instances live in the cluster
 	refers    bool              // the schema has references to other blocks
 }
@@ -90,7 +91,7 @@ func shareTypes(kinds map[string]*kindInfo, config *lang.Config) {
 
 func newKind(k providers.Kind) *kindInfo {
 	block := k.Schema()
-	info := &kindInfo{Kind: k, schema: block, codec: newCodec(block.ImpliedType()), sensitive: hasSensitive(block), refers: refers(block)}
+	info := &kindInfo{Kind: k, schema: block, codec: newCodec(block.ImpliedType()), sensitive: hasSensitive(block), writeOnly: writesOnly(block), refers: refers(block)}
 	outside, ok := k.(interface{ OutsideCluster() bool })
 	info.resident = !ok || !outside.OutsideCluster()
 	info.carrier, _ = k.(providers.Carrier)

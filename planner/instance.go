@@ -157,7 +157,7 @@ func (m *maker) ask(k *kindInfo, c *Change, inst *lang.Instance, prior, config c
 	if err != nil || resp.Diags.HasErrors() {
 		return resp, false
 	}
-	resp.Planned = k.markSensitive(resp.Planned)
+	resp.Planned = k.kept(k.markSensitive(resp.Planned))
 	return resp, true
 }
 

@@ -46,9 +46,11 @@ type Saved struct {
 	Plan *Plan
 	// Files are the configuration and what its functions read: lang.Options.Files.
 	Files map[string][]byte
-	// Inputs are the variables that were given.
-	Inputs lang.Inputs
-	Sealed bool // it was encrypted
+	// Inputs are the variables that were given, but for those in Ephemeral, which are
+	// kept nowhere: an apply needs them again.
+	Inputs    lang.Inputs
+	Ephemeral []string
+	Sealed    bool // it was encrypted
 }
 
 // Open reads a saved plan of size bytes. It refuses other format versions,
@@ -210,7 +212,7 @@ func (a archive) saved(kinds map[string]*kindInfo) (*Saved, error) {
 	if err := json.Unmarshal(body, &j); err != nil {
 		return nil, fmt.Errorf("%w: %s: %v", ErrNoPlan, planFile, err)
 	}
-	s := &Saved{Files: map[string][]byte{}}
+	s := &Saved{Files: map[string][]byte{}, Ephemeral: j.Ephemeral}
 	if s.Plan, err = j.toPlan(kinds); err != nil {
 		return nil, fmt.Errorf("%w: %s: %v", ErrNoPlan, planFile, err)
 	}

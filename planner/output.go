@@ -2,6 +2,7 @@ package planner
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sort"
 
@@ -31,6 +32,9 @@ func DecodeOutput(o *state.Output) (cty.Value, error) {
 
 // recordOutput encodes an output's value; it must be wholly known.
 func recordOutput(v cty.Value, sensitive bool) (*state.Output, error) {
+	if lang.IsEphemeral(v) {
+		return nil, errors.New("it is ephemeral: it can be recorded nowhere")
+	}
 	v, marks := v.UnmarkDeep()
 	ty, err := ctyjson.MarshalType(v.Type())
 	if err != nil {

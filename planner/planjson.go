@@ -29,6 +29,8 @@ type planJSON struct {
 	Adopts      string         `json:"adopts,omitempty"`
 	Steps       []stepJSON     `json:"steps,omitempty"`
 	HashKey     []byte         `json:"hash_key,omitempty"` // in encrypted plans only
+	// Ephemeral are the variables that were given and whose values are not kept.
+	Ephemeral []string `json:"ephemeral_variables,omitempty"`
 }
 
 // valueJSON keeps what is unknown and what is sensitive apart from the value, in

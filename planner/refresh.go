@@ -116,6 +116,9 @@ func (r *refresher) machines(ctx context.Context) bool {
 		r.ledger, _ = newLedger(nil, r.State)
 	}
 	r.recordedNodes(byName, prior)
+	if !evaluate && !r.keys(ctx, byName) {
+		return false
+	}
 	r.declaredNodes(blocks, byName, declared)
 	specs, _ := providers.Topology(declared) // Make reports what is wrong with it
 	if len(declared) == 0 {

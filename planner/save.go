@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
@@ -44,7 +45,7 @@ const (
 )
 
 // Save writes the plan as a zip archive: meta.json, plan.json, the variables that
-// were given, and the configuration with all files that its functions read. When
+// were given, but for ephemeral ones, and the configuration with all files that its functions read. When
 // anything is sensitive, everything but meta.json is encrypted. The plan must be
 // the one that Make returned.
 func (p *Plan) Save(w io.Writer, o SaveOptions) error {
@@ -59,6 +60,7 @@ func (p *Plan) Save(w io.Writer, o SaveOptions) error {
 	if !sealed {
 		j.HashKey = nil
 	}
+	j.Ephemeral = o.ephemeral()
 	entries, err := p.entries(j, o)
 	if err != nil {
 		return fmt.Errorf("save the plan: %w", err)
@@ -97,6 +99,9 @@ func (p *Plan) entries(j planJSON, o SaveOptions) ([]entry, error) {
 	}
 	variables := map[string]json.RawMessage{}
 	for name, in := range o.Inputs.Variables {
+		if slices.Contains(j.Ephemeral, name) {
+			continue
+		}
 		v, _ := in.Value.UnmarkDeep()
 		if variables[name], err = ctyjson.Marshal(v, cty.DynamicPseudoType); err != nil {
 			return nil, fmt.Errorf("the variable %q: %w", name, err)
@@ -120,13 +125,26 @@ func (p *Plan) entries(j planJSON, o SaveOptions) ([]entry, error) {
 	return entries, nil
 }
 
+// ephemeral are the ephemeral variables that were given a value, sorted.
+func (o SaveOptions) ephemeral() (names []string) {
+	if o.Config == nil {
+		return nil
+	}
+	for _, name := range o.Config.Ephemerals() {
+		if _, given := o.Inputs.Variables[name]; given {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // sensitiveVariables reports whether a value was given to a sensitive variable.
 func (p *Plan) sensitiveVariables(o SaveOptions) bool {
 	if o.Config == nil {
 		return false
 	}
 	for name := range o.Inputs.Variables {
-		if v := o.Config.Variables[name]; v != nil && v.Sensitive {
+		if v := o.Config.Variables[name]; v != nil && v.Sensitive && !v.Ephemeral {
 			return true
 		}
 	}

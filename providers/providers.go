@@ -141,7 +141,8 @@ type Env interface {
 	Host(ctx context.Context, node string) (ssh.Host, error)
 	// Cluster is the operator API of the manager, through its host.
 	Cluster(ctx context.Context) (*client.Client, error)
-	// Instance gives the present value of another resource, e.g. "secret.db".
+	// Instance gives the present value of another resource, e.g. "secret.db", with what
+	// was given to its write-only arguments for this run.
 	Instance(address string) (cty.Value, bool)
 	// Object is the name of another resource's object in the cluster.
 	Object(address string) string

@@ -54,6 +54,13 @@ func (c *credentials) signers() ([]ssh.Signer, error) {
 	}
 	var fromFiles, encrypted, rest []ssh.Signer
 	used := map[string]bool{}
+	if c.hop.key != "" {
+		s, err := ssh.ParsePrivateKey([]byte(c.hop.key))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", c.hop.node, CheckKey(string(c.hop.key)))
+		}
+		fromFiles = append(fromFiles, s)
+	}
 	for _, path := range c.hop.identities {
 		s, err := c.file(path)
 		if err != nil {

@@ -5,9 +5,11 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
@@ -174,4 +176,42 @@ func TestNoRootRights(t *testing.T) {
 	config.User = "nobody"
 	_, err := u.dialWith(config, u.options())
 	mentionsAll(t, err, ErrNoSudo, "web", "nobody", "sudo")
+}
+
+// A key that is given itself is used alone, and is in no message.
+func TestKeyItself(t *testing.T) {
+	u := newPerson(t)
+	s := startServer(t)
+	u.trusts(s)
+	pem, err := os.ReadFile(u.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(u.file); err != nil {
+		t.Fatal(err)
+	}
+	config := u.config(s)
+	config.Key = Key(pem)
+	if _, err := u.dialWith(config, u.options()); err != nil {
+		t.Error(err)
+	}
+	if text := fmt.Sprintf("%v %+v %#v %s", config, config, config, config.Key); strings.Contains(text, string(pem[40:60])) {
+		t.Error(text)
+	}
+	s.authorized = nil
+	_, err = u.dialWith(config, u.options())
+	mentionsAll(t, err, ErrAuth, fingerprint(u.key.PublicKey()))
+
+	for _, text := range []string{"", "no key", string(pem[:len(pem)/2])} {
+		if err := CheckKey(text); err == nil || !strings.Contains(err.Error(), "no private key in PEM") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	u.encrypt("open sesame")
+	if pem, err = os.ReadFile(u.file); err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckKey(string(pem)); err == nil || !strings.Contains(err.Error(), "encrypted with a passphrase") {
+		t.Error(err)
+	}
 }

@@ -52,6 +52,7 @@ type Config struct {
 	User       string // default: ~/.ssh/config, then the current user
 	Port       int    // default: ~/.ssh/config, then 22
 	PrivateKey string // path; default: agent, then ~/.ssh/config, then ~/.ssh/id_*
+	Key        Key    // the private key itself; before PrivateKey
 	HostKey    string // "ssh-ed25519 AAAA…"; default: known_hosts
 	AcceptNew  bool   // pin an unknown key on first use, in known_hosts
 	Jump       string // [user@]host[:port], comma-separated for several; default: ~/.ssh/config

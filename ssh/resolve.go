@@ -22,6 +22,7 @@ type hop struct {
 	port           int
 	user           string
 	keyName        string   // name in known_hosts, usually host
+	key            Key      // to be used and no other
 	identities     []string // private key files, in order of preference
 	explicit       bool     // identities were asked for, not guessed
 	identitiesOnly bool     // no other key of the agent
@@ -54,6 +55,9 @@ func resolve(c Config, o Options) (hop, error) {
 	h.hostKey = c.HostKey
 	if c.PrivateKey != "" {
 		h.identities, h.explicit, h.identitiesOnly = []string{expandHome(c.PrivateKey, o.Home)}, true, true
+	}
+	if h.key = c.Key; h.key != "" {
+		h.identities, h.explicit, h.identitiesOnly = nil, true, true
 	}
 	if h.jumps, err = r.jumps(c); err != nil {
 		return hop{}, fmt.Errorf("%s: %w", c.Name, err)

@@ -5,6 +5,7 @@ package functions
 
 import (
 	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,8 +19,9 @@ import (
 
 // Options of a table.
 type Options struct {
-	Files     *Files // what file functions read
-	Sensitive any    // the mark of sensitive values
+	Files     *Files              // what file functions read
+	Sensitive any                 // the mark of sensitive values
+	Ephemeral func(mark any) bool // whether a mark is one of ephemeral values
 	// Now is what plantimestamp returns: when the plan is made. Zero: it is not known yet.
 	Now time.Time
 }
@@ -41,10 +43,16 @@ func New(o Options) map[string]function.Function {
 	table["sensitive"] = sensitiveFunc(o.Sensitive)
 	table["nonsensitive"] = nonsensitiveFunc(o.Sensitive)
 	table["issensitive"] = issensitiveFunc(o.Sensitive)
-	maps.Copy(table, fileFunctions(o.Files))
+	table["ephemeralasnull"] = ephemeralAsNullFunc(o.Ephemeral)
+	for name, f := range fileFunctions(o.Files) {
+		if strings.HasPrefix(name, "file") { // the others only look at the path
+			f = keptPath(f, o.Ephemeral)
+		}
+		table[name] = f
+	}
 	// Templates get all functions but those that render templates: no recursion.
 	inTemplates := maps.Clone(table)
-	table["templatefile"] = templateFileFunc(o.Files, inTemplates)
+	table["templatefile"] = keptPath(templateFileFunc(o.Files, inTemplates), o.Ephemeral)
 	table["templatestring"] = templateStringFunc(inTemplates)
 	return table
 }

@@ -79,7 +79,7 @@ func table(t *testing.T) (map[string]function.Function, *functions.Files) {
 	}
 	files := functions.NewFiles(dir, nil)
 	return functions.New(functions.Options{
-		Files: files, Sensitive: mark, Now: time.Date(2026, 1, 31, 13, 5, 0, 0, time.FixedZone("", 3600)),
+		Files: files, Sensitive: mark, Ephemeral: func(m any) bool { return m == "ephemeral" }, Now: time.Date(2026, 1, 31, 13, 5, 0, 0, time.FixedZone("", 3600)),
 	}), files
 }
 
@@ -91,10 +91,12 @@ func values() map[string]cty.Value {
 		"home":                  cty.StringVal(home),
 		"secret":                cty.StringVal("s3cr3t").Mark(mark),
 		"secret_number":         cty.NumberIntVal(42).Mark(mark),
+		"ephemeral":             cty.StringVal("3ph3meral").Mark("ephemeral"),
 		"null_any":              cty.NullVal(cty.DynamicPseudoType),
 		"null_string":           cty.NullVal(cty.String),
 		"null_number":           cty.NullVal(cty.Number),
 		"null_bool":             cty.NullVal(cty.Bool),
+		"null_set":              cty.NullVal(cty.Set(cty.String)),
 		"null_any_list":         cty.NullVal(cty.List(cty.DynamicPseudoType)),
 		"unknown_any":           cty.DynamicVal,
 		"unknown_bool":          cty.UnknownVal(cty.Bool),

@@ -25,6 +25,9 @@ type Attribute struct {
 	// Computed attributes are known after apply, unless the kind's Plan knows better.
 	Computed  bool
 	Sensitive bool
+	// WriteOnly arguments may be ephemeral: the kind gets them, and they are recorded
+	// nowhere. Their names end in _wo, and they are Sensitive.
+	WriteOnly bool
 	// Replace, when not empty, says why a change replaces the resource instead of updating it.
 	Replace string
 	// Ref, when not nil, makes the argument a reference to another block; Type is then RefType

@@ -83,6 +83,7 @@ func sshOf(name string, v cty.Value) ssh.Config {
 		c.User = providers.Str(s, "user")
 		c.Port = int(providers.Int(s, "port"))
 		c.PrivateKey = providers.Str(s, "private_key")
+		c.Key = ssh.Key(providers.Str(s, "private_key_wo"))
 		c.HostKey = providers.Str(s, "host_key")
 		c.KnownHosts = providers.Str(s, "known_hosts")
 		c.AcceptNew = providers.Bool(s, "accept_new")

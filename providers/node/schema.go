@@ -12,6 +12,7 @@ import (
 	"github.com/stowage-iac/stowage/api"
 	"github.com/stowage-iac/stowage/lang/schema"
 	"github.com/stowage-iac/stowage/providers"
+	"github.com/stowage-iac/stowage/ssh"
 )
 
 // Kind implements providers.Kind and providers.Carrier.
@@ -93,6 +94,10 @@ var block = &schema.Block{
 					"user":        {Type: cty.String, Optional: true, Validate: notEmpty, Doc: "Login name; sudo is used where needed."},
 					"port":        {Type: cty.Number, Optional: true, Validate: validPort, Doc: "Default 22."},
 					"private_key": {Type: cty.String, Optional: true, Validate: notEmpty, Doc: "Path of a private key. Default: the agent, then ~/.ssh/config, then ~/.ssh/id_*."},
+					"private_key_wo": {
+						Type: cty.String, Optional: true, Sensitive: true, WriteOnly: true, Validate: validPrivateKey,
+						Doc: "The private key itself, in PEM, instead of its path. It is recorded nowhere and may be ephemeral.",
+					},
 					"host_key":    {Type: cty.String, Optional: true, Validate: validHostKey, Doc: "The host's public key, like \"ssh-ed25519 AAAA…\". Default: known_hosts."},
 					"known_hosts": {Type: cty.String, Optional: true, Validate: notEmpty, Doc: "Path of a known_hosts file. Default ~/.ssh/known_hosts."},
 					"accept_new":  {Type: cty.Bool, Optional: true, Doc: "Pins an unknown host key at the first connection. A changed key is always refused."},
@@ -117,6 +122,8 @@ func validPort(v cty.Value) error {
 	}
 	return nil
 }
+
+func validPrivateKey(v cty.Value) error { return ssh.CheckKey(v.AsString()) }
 
 var hostKeyPattern = regexp.MustCompile(`^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-[a-z0-9@.-]+) AAAA[0-9A-Za-z+/=]+`)
 

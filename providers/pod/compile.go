@@ -153,12 +153,27 @@ func (c *compiled) mount(v cty.Value, key string, find lookup, contents contents
 		if !ok {
 			return m, fmt.Errorf("mount %q refers to %s, which does not exist", m.Path, address)
 		}
-		c.bundle[key] = []byte(providers.Str(target, "value"))
+		content, ok := contentOf(target)
+		if !ok {
+			return m, fmt.Errorf("mount %q refers to %s, whose value is not recorded and was not given for this run", m.Path, address)
+		}
+		c.bundle[key] = []byte(content)
 		m.Sealed = map[string]string{"": key}
 		return m, nil
 	}
 	m.HostPath = providers.Str(v, "host")
 	return m, nil
+}
+
+// contentOf is the value of a secret: what the state holds, or what was given for this
+// run to be written only.
+func contentOf(secret cty.Value) (string, bool) {
+	for _, name := range []string{"value", "value_wo"} {
+		if v, _ := secret.GetAttr(name).Unmark(); v.IsKnown() && !v.IsNull() {
+			return v.AsString(), true
+		}
+	}
+	return "", false
 }
 
 func resourcesOf(v cty.Value) (r api.Resources, err error) {

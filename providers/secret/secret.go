@@ -1,6 +1,6 @@
 // Package secret is the kind "secret": a value that is generated, given, or read
-// from a file, which may be encrypted, the environment or a command. It lives in the encrypted state only
-// and reaches a node sealed inside the pods that use it.
+// from a file, which may be encrypted, the environment or a command. It lives in the encrypted state only,
+// or with value_wo nowhere, and reaches a node sealed inside the pods that use it.
 package secret
 
 import (
@@ -34,11 +34,15 @@ const (
 )
 
 var block = &schema.Block{
-	Doc: "A sensitive value. Exactly one of value, generate, file, env, command, age and sops says where it comes from.",
+	Doc: "A sensitive value. Exactly one of value, value_wo, generate, file, env, command, age and sops says where it comes from.",
 	Attributes: map[string]*schema.Attribute{
 		"value": {
 			Type: cty.String, Optional: true, Computed: true, Sensitive: true,
 			Doc: "The value itself; give it through a sensitive variable, not in the file.",
+		},
+		"value_wo": {
+			Type: cty.String, Optional: true, Sensitive: true, WriteOnly: true,
+			Doc: "The value, which is recorded nowhere and may be ephemeral: it must be given for every plan and apply. Pods mount it; it cannot be referred to.",
 		},
 		"file":    {Type: cty.String, Optional: true, Doc: "A file whose whole content is the value; relative to the configuration."},
 		"env":     {Type: cty.String, Optional: true, Doc: "An environment variable of the machine that runs stowage."},
@@ -100,9 +104,16 @@ func (Kind) Plan(req providers.PlanRequest) providers.PlanResponse {
 	if v, _ := value.Unmark(); v.IsKnown() {
 		version = versionOf(v.AsString(), req.HashKey)
 	}
-	return providers.PlanResponse{Planned: providers.With(req.Config, map[string]cty.Value{
-		"value": value.WithMarks(sensitive), "version": version,
-	})}
+	recorded := value.WithMarks(sensitive)
+	if !isNull(req.Config.GetAttr("value_wo")) {
+		recorded = cty.NullVal(cty.String)
+	}
+	return providers.PlanResponse{Planned: providers.With(req.Config, map[string]cty.Value{"value": recorded, "version": version})}
+}
+
+func isNull(v cty.Value) bool {
+	v, _ = v.Unmark()
+	return v.IsKnown() && v.IsNull()
 }
 
 func plannedValue(req providers.PlanRequest) (cty.Value, hcl.Diagnostics) {
@@ -113,6 +124,8 @@ func plannedValue(req providers.PlanRequest) (cty.Value, hcl.Diagnostics) {
 	switch sources[0] {
 	case "value":
 		return given, nil
+	case "value_wo":
+		return req.Config.GetAttr("value_wo"), nil
 	case "generate":
 		if same(req.Prior, req.Config) {
 			return req.Prior.GetAttr("value"), nil
@@ -125,9 +138,8 @@ func plannedValue(req providers.PlanRequest) (cty.Value, hcl.Diagnostics) {
 
 // sourcesOf are the names of the sources that are set, and the argument value.
 func sourcesOf(config cty.Value) (given cty.Value, sources []string) {
-	for _, name := range []string{"value", "generate", "file", "env", "command", "age", "sops"} {
-		v, _ := config.GetAttr(name).Unmark()
-		if !v.IsKnown() || !v.IsNull() {
+	for _, name := range []string{"value", "value_wo", "generate", "file", "env", "command", "age", "sops"} {
+		if !isNull(config.GetAttr(name)) {
 			sources = append(sources, name)
 		}
 	}
@@ -137,7 +149,7 @@ func sourcesOf(config cty.Value) (given cty.Value, sources []string) {
 func wrongSources(address string, sources []string) hcl.Diagnostics {
 	if len(sources) == 0 {
 		return providers.Errorf("Secret without a source", fmt.Sprintf(
-			"%s has no value. Set one of value, file, env, command and age, or add a sops block or a generate block, like generate { length = 32 }.", address))
+			"%s has no value. Set one of value, value_wo, file, env, command and age, or add a sops block or a generate block, like generate { length = 32 }.", address))
 	}
 	return providers.ErrorAt(cty.GetAttrPath(sources[1]), "Secret with several sources", fmt.Sprintf(
 		"%s takes its value from %s at once. Keep one of them.", address, providers.Words(sources, "and")))
@@ -165,6 +177,9 @@ func (Kind) Apply(_ context.Context, req providers.ApplyRequest) providers.Apply
 		return providers.ApplyResponse{Value: cty.NullVal(block.ImpliedType())}
 	}
 	v, _ := req.Planned.GetAttr("value").Unmark()
+	if v.IsKnown() && v.IsNull() { // value_wo: its version is all that is recorded
+		return providers.ApplyResponse{Value: req.Planned}
+	}
 	if !v.IsKnown() {
 		gen, ok := providers.Object(req.Planned, "generate")
 		if !ok {

@@ -86,11 +86,18 @@ func (s *Session) execute(soft, hard context.Context, p *planner.Plan) (planner.
 	progress := s.show()
 	defer s.quiet()
 	defer timed("apply", "plan", planID(p))()
-	return planner.Apply(soft, p, planner.ApplyInput{
-		Config: s.config, Inputs: s.inputs, State: s.loaded.State, Kinds: s.r.Kinds, Journal: journal,
-		Fleet: s.fleet, Hard: hard, Parallelism: s.o.Parallelism, Progress: progress, BaseDir: ".", Resolve: resolver(hard),
+	in := s.applyInput(hard)
+	in.Journal, in.Progress = journal, progress
+	return planner.Apply(soft, p, in)
+}
+
+// applyInput is what an apply needs, but for what there is only once it begins.
+func (s *Session) applyInput(hard context.Context) planner.ApplyInput {
+	return planner.ApplyInput{
+		Config: s.config, Inputs: s.inputs, State: s.loaded.State, Kinds: s.r.Kinds,
+		Fleet: s.fleet, Hard: hard, Parallelism: s.o.Parallelism, BaseDir: ".", Resolve: resolver(hard),
 		Data: s.data.Read, Outside: outside{s.r, s.config},
-	})
+	}
 }
 
 // complete writes the good end.

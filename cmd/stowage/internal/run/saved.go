@@ -83,7 +83,11 @@ func (r *Run) Resume(ctx context.Context, saved *planner.Saved, o *Options) (*Se
 	if c := config.Selected; c != nil {
 		s.tellContext(c.Name, c.Protected)
 	}
-	if diags := s.use(config, saved.Inputs); diags.HasErrors() {
+	inputs, diags := again(config, saved, o)
+	if diags.HasErrors() {
+		return nil, s.failed(diags)
+	}
+	if diags := s.use(config, inputs); diags.HasErrors() {
 		return nil, s.failed(diags)
 	}
 	operation := "apply"
@@ -107,6 +111,9 @@ func (s *Session) current(ctx context.Context, p *planner.Plan) int {
 		return s.failed(diags)
 	}
 	p.Prepare(s.loaded)
+	if diags := planner.CheckGiven(p, s.applyInput(ctx)); diags.HasErrors() {
+		return s.failed(diags)
+	}
 	world, diags := s.refresh(ctx, s.show())
 	s.quiet()
 	if interrupted(ctx) {

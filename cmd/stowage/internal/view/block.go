@@ -57,7 +57,7 @@ func (a attribute) get(v cty.Value) cty.Value {
 		return cty.NilVal
 	}
 	got := v.GetAttr(a.name)
-	if a.schema != nil && a.schema.Sensitive && !got.IsMarked() {
+	if a.schema != nil && a.schema.Sensitive && !absent(got) {
 		got = got.Mark(hidden)
 	}
 	return got

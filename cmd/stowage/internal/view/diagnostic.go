@@ -11,6 +11,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hcled"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/stowage-iac/stowage/lang"
 )
 
 // Diagnostics writes errors and warnings, errors last so that they are seen
@@ -252,7 +254,10 @@ func inScope(d *hcl.Diagnostic) []string {
 }
 
 func scopeText(v cty.Value) string {
-	if v.IsMarked() {
+	switch {
+	case lang.IsEphemeral(v):
+		return "is an ephemeral value"
+	case v.IsMarked():
 		return "is a sensitive value"
 	}
 	switch ty := v.Type(); {

@@ -79,7 +79,10 @@ func attributeFacts(a *schema.Attribute) string {
 	case a.Default != cty.NilVal && !a.Default.IsNull():
 		facts = append(facts, "default "+inline(a.Default))
 	}
-	if a.Sensitive {
+	switch {
+	case a.WriteOnly:
+		facts = append(facts, "write-only")
+	case a.Sensitive:
 		facts = append(facts, "sensitive")
 	}
 	if a.Replace != "" {
@@ -128,6 +131,7 @@ type AttributeDocument struct {
 	Optional    bool     `json:"optional,omitempty"`
 	Computed    bool     `json:"computed,omitempty"`
 	Sensitive   bool     `json:"sensitive,omitempty"`
+	WriteOnly   bool     `json:"write_only,omitempty"`
 	Default     any      `json:"default,omitempty"`
 	References  []string `json:"references,omitempty"`
 	Replaces    string   `json:"replaces,omitempty"`    // why a change replaces the resource
@@ -164,7 +168,7 @@ func kindDocument(s *schema.Block) KindDocument {
 	for name, a := range s.Attributes {
 		j := AttributeDocument{
 			Type: a.Type, Description: a.Doc, Required: a.Required, Optional: a.Optional,
-			Computed: a.Computed, Sensitive: a.Sensitive, Replaces: a.Replace, Unsupported: a.Later,
+			Computed: a.Computed, Sensitive: a.Sensitive, WriteOnly: a.WriteOnly, Replaces: a.Replace, Unsupported: a.Later,
 		}
 		if a.Default != cty.NilVal && !a.Sensitive {
 			j.Default = redacted(a.Default)

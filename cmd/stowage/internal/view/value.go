@@ -161,13 +161,10 @@ func usable(v cty.Value) bool {
 	return v != cty.NilVal && !v.IsMarked() && v.IsKnown() && !v.IsNull()
 }
 
-// absent reports whether there is no value: cty.NilVal or null (marked or not).
+// absent reports whether there is no value: cty.NilVal or null. A marked null is not
+// absent: it stands for what was given to a write-only argument.
 func absent(v cty.Value) bool {
-	if v == cty.NilVal {
-		return true
-	}
-	u, _ := v.Unmark()
-	return u.IsKnown() && u.IsNull()
+	return v == cty.NilVal || !v.IsMarked() && v.IsKnown() && v.IsNull()
 }
 
 // same reports whether two values render as no change. A change of only the

@@ -4,7 +4,6 @@ package apply
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
@@ -17,7 +16,8 @@ func Command() *cli.Command {
 		Name: "apply", Synopsis: "Do what a plan says", Usage: "[options] [PLAN]",
 		Doc: `Without an argument, makes a plan, shows it, asks for approval and does what it
 says. With the file of a saved plan, does exactly what that plan says without a
-question, and refuses it when it is stale.
+question, and refuses it when it is stale. Ephemeral variables, which no plan
+holds, are given again then.
 
 Every finished step is on disk before another depends on it: after a crash, the
 next apply continues. The first interrupt (ctrl-C) lets the running steps finish
@@ -86,7 +86,7 @@ var shaping = []string{"destroy", "refresh", "refresh-only", "target", "exclude"
 // saved applies a saved plan.
 func saved(ctx context.Context, r *run.Run, f *cli.Flags, o *run.Options, path string) int {
 	for _, name := range f.Given() {
-		if strings.HasPrefix(name, "var") || slices.Contains(shaping, name) {
+		if slices.Contains(shaping, name) {
 			return r.T.Usage("stowage apply: -%s has no effect on a saved plan: it was made when the plan was; make another plan", name)
 		}
 	}
