@@ -15,6 +15,8 @@ import (
 	"github.com/stowage-iac/stowage/ssh"
 	"github.com/stowage-iac/stowage/state"
 	"github.com/stowage-iac/stowage/state/cluster"
+	"github.com/stowage-iac/stowage/state/crashtest"
+	"github.com/stowage-iac/stowage/state/crashtest/child"
 	"github.com/stowage-iac/stowage/state/statetest"
 	"github.com/stowage-iac/stowage/test/servers"
 )
@@ -38,6 +40,18 @@ func TestConformance(t *testing.T) {
 			return func() state.Backend { return cluster.New(options(nobody, "n", dir)) }
 		})
 	})
+}
+
+// A process is killed at every call; and, where the state leaves the cluster and comes
+// back within an apply, at every call of those moves, too.
+func TestKilledAtEveryCall(t *testing.T) {
+	for name, moves := range map[string]string{"in the cluster": "", "on its way": "1"} {
+		t.Run(name, func(t *testing.T) {
+			m := servers.NewManager(t)
+			m.Start()
+			crashtest.Run(t, crashtest.Child{Env: []string{child.Socket + "=" + m.Socket(), child.Evacuate + "=" + moves}})
+		})
+	}
 }
 
 func nobody(context.Context) (net.Conn, error) { return nil, ssh.ErrNoSocket }

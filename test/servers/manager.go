@@ -40,6 +40,9 @@ func NewManager(t testing.TB) *Manager {
 	return m
 }
 
+// Socket is the path of its socket.
+func (m *Manager) Socket() string { return m.socket }
+
 // Dial connects to its socket; ssh.ErrNoSocket while it does not run.
 func (m *Manager) Dial(ctx context.Context) (net.Conn, error) {
 	var d net.Dialer

@@ -1,7 +1,7 @@
-// Command writer makes one apply to the state of the backend STOWAGE_TEST_BACKEND
-// with the arguments STOWAGE_TEST_ARGUMENTS: it records all pods with the value of
-// the next generation, and says so on standard output as soon as a record is
-// acknowledged. It is built with the tag crashtest and killed somewhere.
+// Command writer applies to the state of the backend that its environment names (see
+// crashtest/child): each apply records all pods with the value of the next generation,
+// and says so on standard output as soon as a record is acknowledged. It is killed
+// somewhere.
 package main
 
 import (
@@ -12,30 +12,29 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/stowage-iac/stowage/state"
-	"github.com/stowage-iac/stowage/state/registry"
-)
+	"golang.org/x/sync/errgroup"
 
-const pods = 3
+	"github.com/stowage-iac/stowage/state"
+	"github.com/stowage-iac/stowage/state/crashtest/child"
+)
 
 func main() {
 	log.SetFlags(0)
-	if err := apply(context.Background()); err != nil {
+	b, err := child.Open(os.Getenv)
+	if err != nil {
 		log.Fatal(err)
+	}
+	store := state.NewStore(b, state.Options{})
+	applies := child.Number(os.Getenv, child.Applies)
+	for n := 0; applies == 0 || n < applies; n++ {
+		if err := apply(context.Background(), store); err != nil {
+			log.Fatal(err)
+		}
 	}
 }
 
-func apply(ctx context.Context) error {
-	name := os.Getenv("STOWAGE_TEST_BACKEND")
-	arguments, err := registry.Decode(name, []byte(os.Getenv("STOWAGE_TEST_ARGUMENTS")))
-	if err != nil {
-		return err
-	}
-	b, err := registry.Open(name, arguments, state.Env{Getenv: os.Getenv, Dir: os.Getenv("STOWAGE_TEST_DIR")})
-	if err != nil {
-		return err
-	}
-	l, err := state.NewStore(b, state.Options{}).Lock(ctx, "apply", 20*time.Second)
+func apply(ctx context.Context, store *state.Store) error {
+	l, err := store.Lock(ctx, "apply", 20*time.Second)
 	if err != nil {
 		return err
 	}
@@ -52,14 +51,26 @@ func apply(ctx context.Context) error {
 		}
 		generation = max(generation, n+1)
 	}
+	if os.Getenv(child.Evacuate) != "" {
+		if err := l.Evacuate(ctx, base); err != nil {
+			return err
+		}
+	}
 	j, err := l.Begin(ctx, base, state.Operation{Name: "apply", Plan: strconv.Itoa(generation)})
 	if err != nil {
 		return err
 	}
+	var records errgroup.Group
+	pods := child.Number(os.Getenv, child.Concurrent)
+	records.SetLimit(max(pods, 1))
+	if pods == 0 {
+		pods = 3
+	}
 	for n := range pods {
-		if err := record(j, n, generation); err != nil {
-			return err
-		}
+		records.Go(func() error { return record(j, n, generation) })
+	}
+	if err := records.Wait(); err != nil {
+		return err
 	}
 	if _, err := j.Close(ctx); err != nil {
 		return err
@@ -74,6 +85,9 @@ func record(j *state.Journal, pod, generation int) error {
 		return err
 	}
 	i := &state.Instance{Address: address, Kind: "pod", Value: strconv.AppendInt(nil, int64(generation), 10)}
+	if pod%2 == 0 {
+		i.Sensitive = []string{""}
+	}
 	if err := j.Done(address, i); err != nil {
 		return err
 	}
