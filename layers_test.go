@@ -34,6 +34,8 @@ var layers = map[string][]string{
 	"state/postgres": {"api", "lang/schema", "state"},
 	"state/http":     {"api", "lang/schema", "state"},
 	"state/registry": {"api", "lang/schema", "state"},
+	// A process that is killed opens the backend that its environment names.
+	"state/crashtest": {"api", "state", "ssh"},
 	"cluster/client": {"api"},
 	"agent":          {"api", "agent", "network", "image", "cluster/client"},
 	"cluster":        {"api", "cluster", "cluster/client", "scheduler"},

@@ -54,6 +54,10 @@ type Session interface {
 	// the present one is still base (0: there is none); else it is ErrConflict. The
 	// present one becomes the newest of the earlier versions.
 	Replace(ctx context.Context, base uint64, next []byte) error
+	// Rewrite replaces an earlier snapshot by one of the same serial, atomically and
+	// durably; nil removes it. Whoever reads meanwhile gets the one or the other. It is
+	// ErrNoVersion when there is none of that serial.
+	Rewrite(ctx context.Context, serial uint64, next []byte) error
 	// StartJournal makes a journal that begins with head, atomically and durably. It is an error when there is one.
 	StartJournal(ctx context.Context, head []byte) (Log, error)
 	// DropJournal removes the journal, if there is one.

@@ -103,30 +103,6 @@ func (l *Locked) envelope(e *Envelope, needed bool) (*Envelope, error) {
 	return keys.NewEnvelope()
 }
 
-// Rekey encrypts the state anew, with a fresh data key, to the present recipients,
-// as a new version. It returns whom it was encrypted to before and is now; both are
-// nil for a state without anything sensitive whose encryption is not enforced.
-func (l *Locked) Rekey(ctx context.Context, base *Loaded) (from, to []string, err error) {
-	if base.envelope != nil {
-		from = base.envelope.header.Recipients
-	}
-	if base.envelope == nil && !base.State.Sensitive() && !l.store.o.Keys.Always() {
-		return nil, nil, nil
-	}
-	if err := l.fold(ctx, base); err != nil {
-		return nil, nil, l.store.explain(err)
-	}
-	base.envelope = nil // what needs one gets a fresh one
-	next := *base.State
-	if err := l.Write(ctx, base, &next); err != nil {
-		return nil, nil, err
-	}
-	if base.envelope != nil {
-		to = base.envelope.header.Recipients
-	}
-	return from, to, nil
-}
-
 // Overwrite is Write for a state of another lineage.
 func (l *Locked) Overwrite(ctx context.Context, base *Loaded, next *State) error {
 	copied := *base.State

@@ -45,11 +45,11 @@ func TestConformance(t *testing.T) {
 // A process is killed at every call; and, where the state leaves the cluster and comes
 // back within an apply, at every call of those moves, too.
 func TestKilledAtEveryCall(t *testing.T) {
-	for name, moves := range map[string]string{"in the cluster": "", "on its way": "1"} {
+	for name, also := range map[string]string{"in the cluster": child.Rekey, "on its way": child.Evacuate} {
 		t.Run(name, func(t *testing.T) {
 			m := servers.NewManager(t)
 			m.Start()
-			crashtest.Run(t, crashtest.Child{Env: []string{child.Socket + "=" + m.Socket(), child.Evacuate + "=" + moves}})
+			crashtest.Run(t, crashtest.Child{Env: []string{child.Socket + "=" + m.Socket(), also + "=1"}})
 		})
 	}
 }

@@ -54,6 +54,11 @@ func (s *session) Replace(ctx context.Context, base uint64, next []byte) error {
 	return s.in.Replace(ctx, base, next)
 }
 
+// Rewrite replaces an earlier version where the state is.
+func (s *session) Rewrite(ctx context.Context, serial uint64, next []byte) error {
+	return s.in.Rewrite(ctx, serial, next)
+}
+
 // StartJournal starts the journal where the state is.
 func (s *session) StartJournal(ctx context.Context, head []byte) (state.Log, error) {
 	return s.in.StartJournal(ctx, head)

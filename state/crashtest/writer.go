@@ -104,7 +104,17 @@ func (w *Writer) Check() {
 	if c, ok := b.(io.Closer); ok {
 		defer c.Close()
 	}
-	l, err := state.NewStore(b, state.Options{Keys: state.NewKeyring(state.KeyOptions{Getenv: getenv})}).Load(ctx)
+	store := state.NewStore(b, state.Options{Keys: state.NewKeyring(state.KeyOptions{Getenv: getenv})})
+	_, earlier, err := store.History(ctx)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, v := range earlier {
+		if _, err := store.Version(ctx, v.Serial); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	l, err := store.Load(ctx)
 	if err != nil {
 		w.t.Fatal(err)
 	}

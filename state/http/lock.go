@@ -247,6 +247,11 @@ func (s *session) Replace(ctx context.Context, base uint64, next []byte) error {
 	return s.here.Replace(ctx, known, next)
 }
 
+// Rewrite replaces an earlier version that this machine keeps.
+func (s *session) Rewrite(ctx context.Context, serial uint64, next []byte) error {
+	return s.here.Rewrite(ctx, serial, next)
+}
+
 // StartJournal makes the journal on this machine.
 func (s *session) StartJournal(ctx context.Context, head []byte) (state.Log, error) {
 	return s.here.StartJournal(ctx, head)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/stowage-iac/stowage/state"
@@ -146,16 +147,25 @@ func (b *Backend) Versions(ctx context.Context) ([]state.Version, error) {
 
 // Version reads an earlier version.
 func (b *Backend) Version(ctx context.Context, serial uint64) ([]byte, error) {
-	h, _, err := b.readHead(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, v := range h.Earlier {
-		if v.Serial == serial {
-			return b.readSnapshot(ctx, v)
+	for attempt := 1; ; attempt++ {
+		h, _, err := b.readHead(ctx)
+		if err != nil {
+			return nil, err
 		}
+		i := slices.IndexFunc(h.Earlier, func(v version) bool { return v.Serial == serial })
+		if i < 0 {
+			return nil, b.noVersion(serial)
+		}
+		data, err := b.readSnapshot(ctx, h.Earlier[i])
+		if !errors.Is(err, state.ErrDamaged) || attempt == readAttempts {
+			return data, err
+		}
+		// It was rewritten between the head and its pieces: the next head names others.
 	}
-	return nil, fmt.Errorf("%w: %s has none of serial %d", state.ErrNoVersion, b.o.Previous, serial)
+}
+
+func (b *Backend) noVersion(serial uint64) error {
+	return fmt.Errorf("%w: %s has none of serial %d", state.ErrNoVersion, b.o.Previous, serial)
 }
 
 // putAttempts bounds how often a write is tried whose answer did not come.

@@ -27,12 +27,9 @@ func (s *session) Replace(ctx context.Context, base uint64, next []byte) error {
 	if err != nil {
 		return err
 	}
-	v := version{Version: about, Name: fmt.Sprintf("%012d-%s", about.Serial, randomName())}
-	for piece := range slices.Chunk(next, s.b.o.Limit) {
-		if _, err := s.b.put(ctx, fmt.Sprintf("%s%06d", v.path(), v.Pieces), piece, ""); err != nil {
-			return s.explain(err)
-		}
-		v.Pieces++
+	v, err := s.write(ctx, about, next)
+	if err != nil {
+		return err
 	}
 	h := s.head
 	if h.Current != nil {
@@ -44,6 +41,53 @@ func (s *session) Replace(ctx context.Context, base uint64, next []byte) error {
 		return err
 	}
 	s.sweep(ctx, snapshotsPath, append(pathsOf(h.Earlier), v.path()))
+	return nil
+}
+
+// write writes the pieces of a snapshot, which no head names yet. s.mu is held.
+func (s *session) write(ctx context.Context, about state.Version, data []byte) (version, error) {
+	v := version{Version: about, Name: fmt.Sprintf("%012d-%s", about.Serial, randomName())}
+	for piece := range slices.Chunk(data, s.b.o.Limit) {
+		if _, err := s.b.put(ctx, fmt.Sprintf("%s%06d", v.path(), v.Pieces), piece, ""); err != nil {
+			return v, s.explain(err)
+		}
+		v.Pieces++
+	}
+	return v, nil
+}
+
+// Rewrite writes the pieces under a new name, and then the head that names them.
+func (s *session) Rewrite(ctx context.Context, serial uint64, next []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if cause := context.Cause(s.ctx); cause != nil {
+		return cause
+	}
+	h := s.head
+	h.Earlier = slices.Clone(h.Earlier)
+	i := slices.IndexFunc(h.Earlier, func(v version) bool { return v.Serial == serial })
+	if i < 0 {
+		return s.b.noVersion(serial)
+	}
+	if next == nil {
+		h.Earlier = slices.Delete(h.Earlier, i, i+1)
+	} else {
+		about, err := state.SnapshotVersion(next, int64(len(next)))
+		if err == nil {
+			h.Earlier[i], err = s.write(ctx, about, next)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := s.change(ctx, h); err != nil {
+		return err
+	}
+	keep := pathsOf(h.Earlier)
+	if h.Current != nil {
+		keep = append(keep, h.Current.path())
+	}
+	s.sweep(ctx, snapshotsPath, keep)
 	return nil
 }
 

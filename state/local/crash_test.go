@@ -20,7 +20,7 @@ func writer(t *testing.T, tags string) *crashtest.Writer {
 
 // Killed at every call, one after the other.
 func TestKilledAtEveryCall(t *testing.T) {
-	crashtest.Run(t, crashtest.Child{Type: "local", Arguments: map[string]any{"path": filepath.Join(t.TempDir(), "state.json")}})
+	crashtest.Run(t, crashtest.Child{Type: "local", Arguments: map[string]any{"path": filepath.Join(t.TempDir(), "state.json")}, Env: []string{child.Rekey + "=1"}})
 }
 
 // Whenever the process is killed, what it acknowledged is there.

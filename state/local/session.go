@@ -85,6 +85,30 @@ func (b *Backend) keep(serial uint64) error {
 	return syncDir(dir)
 }
 
+// Rewrite writes next beside the state and renames it over the earlier version.
+func (s *session) Rewrite(_ context.Context, serial uint64, next []byte) error {
+	name := s.b.version(serial)
+	if _, err := os.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+		return s.b.noVersion(serial)
+	}
+	crash.Point()
+	if next == nil {
+		if err := os.Remove(name); err != nil {
+			return err
+		}
+	} else {
+		temp := s.b.path + ".new"
+		if err := writeSynced(temp, next); err != nil {
+			return err
+		}
+		if err := os.Rename(temp, name); err != nil {
+			return err
+		}
+	}
+	crash.Point()
+	return syncDir(s.b.Previous())
+}
+
 // StartJournal writes the journal's beginning beside it and renames it into place.
 func (s *session) StartJournal(_ context.Context, head []byte) (state.Log, error) {
 	path := s.b.journal()

@@ -69,9 +69,13 @@ func describe(path string) (state.Version, error) {
 func (b *Backend) Version(_ context.Context, serial uint64) ([]byte, error) {
 	data, err := readFile(b.version(serial))
 	if data == nil && err == nil {
-		err = fmt.Errorf("%w: %s has none of serial %d", state.ErrNoVersion, b.Previous(), serial)
+		err = b.noVersion(serial)
 	}
 	return data, err
+}
+
+func (b *Backend) noVersion(serial uint64) error {
+	return fmt.Errorf("%w: %s has none of serial %d", state.ErrNoVersion, b.Previous(), serial)
 }
 
 func (b *Backend) version(serial uint64) string {

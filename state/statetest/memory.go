@@ -156,6 +156,26 @@ func (s *memorySession) Replace(_ context.Context, base uint64, next []byte) err
 	return nil
 }
 
+func (s *memorySession) Rewrite(_ context.Context, serial uint64, next []byte) error {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	if s.m.holder != s {
+		return state.ErrLost
+	}
+	for i, data := range slices.Backward(s.m.previous) {
+		if n, err := state.SnapshotSerial(data); err != nil || n != serial {
+			continue
+		}
+		if next == nil {
+			s.m.previous = slices.Delete(s.m.previous, i, i+1)
+		} else {
+			s.m.previous[i] = bytes.Clone(next)
+		}
+		return nil
+	}
+	return state.ErrNoVersion
+}
+
 func (s *memorySession) StartJournal(_ context.Context, head []byte) (state.Log, error) {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()

@@ -25,6 +25,7 @@ func Run(t *testing.T, open func(t *testing.T) func() state.Backend) {
 		"a waiting one gets the lock":             testWait,
 		"twenty writers lose nothing":             testWriters,
 		"ten earlier versions are kept":           testVersions,
+		"an earlier version is rewritten":         testRewrite,
 		"a large state is whole":                  testLarge,
 		"a lock is broken by its ID only":         testBreak,
 	} {
@@ -248,6 +249,79 @@ func testVersions(t *testing.T, open func() state.Backend) {
 	if _, err := open().Version(t.Context(), 999); !errors.Is(err, state.ErrNoVersion) {
 		t.Errorf("a version that never was: %v", err)
 	}
+}
+
+// testRewrite rewrites an earlier version over and over, and the present one beside
+// it: whoever reads gets one of before or of after.
+func testRewrite(t *testing.T, open func() state.Backend) {
+	s := lock(t, open())
+	for serial := range uint64(3) {
+		if err := s.Replace(t.Context(), serial, snapshot(serial+1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	form := func(n int) []byte { return fmt.Appendf(snapshot(2), "%d\n", n) }
+	rewritten := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			b := open()
+			last := -1
+			for done := false; !done; {
+				select {
+				case <-rewritten:
+					done = true
+				default:
+				}
+				data, err := b.Version(t.Context(), 2)
+				if err != nil {
+					t.Errorf("a reader beside the writer: %v", err)
+					return
+				}
+				n := -1
+				if rest, ok := bytes.CutPrefix(data, snapshot(2)); !ok || len(rest) > 0 && !bytes.Equal(data, form(number(rest, &n))) || n < last {
+					t.Errorf("a reader got %q after the form %d", data, last)
+					return
+				}
+				last = n
+				if v, err := b.Versions(t.Context()); err != nil || len(v) != 2 {
+					t.Errorf("a reader lists %v, %v", v, err)
+					return
+				}
+			}
+		})
+	}
+	const forms = 20
+	for n := range forms {
+		if err := s.Rewrite(t.Context(), 2, form(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(rewritten)
+	readers.Wait()
+	if data, err := open().Version(t.Context(), 2); err != nil || !bytes.Equal(data, form(forms-1)) {
+		t.Errorf("rewritten it is %q, %v", data, err)
+	}
+	if err := s.Rewrite(t.Context(), 1, nil); err != nil {
+		t.Error(err)
+	}
+	if _, err := open().Version(t.Context(), 1); !errors.Is(err, state.ErrNoVersion) {
+		t.Errorf("a version that was removed: %v", err)
+	}
+	for _, serial := range []uint64{1, 3, 9} { // removed, the present one, never there
+		if err := s.Rewrite(t.Context(), serial, snapshot(serial)); !errors.Is(err, state.ErrNoVersion) {
+			t.Errorf("serial %d: %v", serial, err)
+		}
+	}
+	if got := read(t, open()).Snapshot; !bytes.Equal(got, snapshot(3)) {
+		t.Errorf("the present state became %q", got)
+	}
+}
+
+// number reads the number on a line into n, and returns it.
+func number(line []byte, n *int) int {
+	fmt.Sscanf(string(line), "%d\n", n)
+	return *n
 }
 
 func testLarge(t *testing.T, open func() state.Backend) {

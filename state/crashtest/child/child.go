@@ -20,6 +20,7 @@ const (
 	Socket     = "STOWAGE_TEST_SOCKET"     // of a manager that keeps the state: backend "cluster" without SSH
 	Applies    = "STOWAGE_TEST_APPLIES"    // how many are made; 0: no end
 	Concurrent = "STOWAGE_TEST_CONCURRENT" // so many pods are recorded at once; 0: a few, one after the other
+	Rekey      = "STOWAGE_TEST_REKEY"      // 1: each apply is followed by a rotation of the keys
 	Evacuate   = "STOWAGE_TEST_EVACUATE"   // 1: the state leaves the cluster, and comes back when the lock is given back
 )
 

@@ -22,8 +22,11 @@ type StateEdit struct {
 
 // Encryption is to whom a state was encrypted and is; null where it was or is not.
 type Encryption struct {
-	Before []string `json:"before"`
-	After  []string `json:"after"`
+	Before  []string `json:"before"`
+	After   []string `json:"after"`
+	Earlier []uint64 `json:"earlier_serials,omitempty"` // versions encrypted anew
+	Dropped []uint64 `json:"dropped_serials,omitempty"`
+	Unread  []uint64 `json:"unread_serials,omitempty"` // versions that no key at hand opens
 }
 
 // StateEditJSON writes an edit as one JSON document.

@@ -76,7 +76,14 @@ func apply(ctx context.Context, store *state.Store) error {
 		return err
 	}
 	fmt.Printf("closed %d\n", generation)
-	return nil
+	if os.Getenv(child.Rekey) == "" {
+		return nil
+	}
+	if base, err = l.Load(ctx); err != nil {
+		return err
+	}
+	_, err = l.Rekey(ctx, base, false)
+	return err
 }
 
 func record(j *state.Journal, pod, generation int) error {
