@@ -36,13 +36,13 @@ var layers = map[string][]string{
 	"state/registry": {"api", "lang/schema", "state"},
 	// A process that is killed opens the backend that its environment names.
 	"state/crashtest": {"api", "state", "ssh"},
-	"cluster/client": {"api"},
-	"agent":          {"api", "agent", "network", "image", "cluster/client"},
-	"cluster":        {"api", "cluster", "cluster/client", "scheduler"},
-	"providers":      {"api", "lang", "lang/schema", "ssh", "cluster/client", "image", "scheduler", "providers"},
-	"planner":        {"api", "lang", "lang/schema", "ssh", "cluster/client", "image", "scheduler", "providers", "state", "planner"},
-	"cmd/stowage":    {"api", "lang", "lang/schema", "ssh", "cluster/client", "image", "scheduler", "providers", "state", "planner", "cmd/stowage"},
-	"cmd/stowaged":   {"api", "agent", "network", "image", "cluster", "cluster/client", "scheduler", "cmd/stowaged"},
+	"cluster/client":  {"api"},
+	"agent":           {"api", "agent", "network", "image", "cluster/client"},
+	"cluster":         {"api", "cluster", "cluster/client", "scheduler"},
+	"providers":       {"api", "lang", "lang/schema", "ssh", "cluster/client", "image", "scheduler", "providers"},
+	"planner":         {"api", "lang", "lang/schema", "ssh", "cluster/client", "image", "scheduler", "providers", "state", "planner"},
+	"cmd/stowage":     {"api", "lang", "lang/schema", "ssh", "cluster/client", "image", "scheduler", "providers", "state", "planner", "cmd/stowage"},
+	"cmd/stowaged":    {"api", "agent", "network", "image", "cluster", "cluster/client", "scheduler", "cmd/stowaged"},
 }
 
 // foreign says which modules a package, and all below it, must not import
