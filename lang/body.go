@@ -17,6 +17,7 @@ type shape struct {
 	list   cty.Type // list(ty)
 	absent attrs    // the object of an empty body: defaults, nulls and empty lists
 	nested map[string]*shape
+	needed []string // arguments and blocks that must be there
 }
 
 // shape returns the shape of a block whose label becomes the attribute named label.
@@ -29,9 +30,15 @@ func (l *loader) shape(s *schema.Block, label string) *shape {
 	for name, a := range s.Attributes {
 		types[name] = a.Type
 		sh.absent.set(name, constantDefault(a.Default, a.Type))
+		if a.Required {
+			sh.needed = append(sh.needed, name)
+		}
 	}
 	for name, nb := range s.Blocks {
 		in := l.shape(&nb.Block, nb.Label)
+		if nb.Required || nb.Min > 0 {
+			sh.needed = append(sh.needed, name)
+		}
 		sh.nested[name] = in
 		types[name] = in.ty
 		if nb.Nesting == schema.List {
@@ -44,6 +51,7 @@ func (l *loader) shape(s *schema.Block, label string) *shape {
 	if label != "" {
 		types[label] = cty.String
 	}
+	slices.Sort(sh.needed)
 	sh.ty = cty.Object(types)
 	sh.list = cty.List(sh.ty)
 	l.shapes[s] = sh
@@ -62,7 +70,7 @@ type body struct {
 	name    cty.Value   // the label's value; cty.NilVal where a dynamic block computes it
 	args    []*argument
 	blocks  []*blocks
-	exprs   []*expression // of the cached parts, nested bodies included
+	exprs   []*expression // of the cached parts, nested bodies included; those that refer to nothing are left out
 	inside  []*expression // of all parts
 	iterate bool          // within a dynamic block: nothing is cached
 }
@@ -121,12 +129,10 @@ func (l *loader) body(src *hclsyntax.Body, s *schema.Block, sh *shape, o bodyOpt
 		}
 		l.argument(b, src.Attributes[name], s, o)
 	}
-	for name, a := range s.Attributes {
-		if a.Required && src.Attributes[name] == nil && !blockNamed(src, name) {
-			l.errorf("Missing argument", o.header, "%s needs the argument %q.%s", o.in, name, sentence(a.Doc))
-		}
+	var byType map[string][]*hclsyntax.Block
+	if len(src.Blocks) > 0 {
+		byType = make(map[string][]*hclsyntax.Block, 1)
 	}
-	byType := map[string][]*hclsyntax.Block{}
 	var types []string
 	for _, nested := range src.Blocks {
 		if o.top && slices.Contains(metaBlocks, nested.Type) {
@@ -148,10 +154,17 @@ func (l *loader) body(src *hclsyntax.Body, s *schema.Block, sh *shape, o bodyOpt
 	for _, name := range types {
 		l.nested(b, name, byType[name], s, o)
 	}
-	for name, nb := range s.Blocks {
-		if (nb.Required || nb.Min > 0) && byType[name] == nil && src.Attributes[name] == nil {
-			l.errorf("Missing block", o.header, "%s needs a %s block.%s", o.in, name, sentence(nb.Doc))
+	for _, name := range sh.needed {
+		if src.Attributes[name] != nil || byType[name] != nil {
+			continue
 		}
+		if a := s.Attributes[name]; a != nil {
+			if !blockNamed(src, name) {
+				l.errorf("Missing argument", o.header, "%s needs the argument %q.%s", o.in, name, sentence(a.Doc))
+			}
+			continue
+		}
+		l.errorf("Missing block", o.header, "%s needs a %s block.%s", o.in, name, sentence(s.Blocks[name].Doc))
 	}
 	b.settle()
 	return b
@@ -160,6 +173,9 @@ func (l *loader) body(src *hclsyntax.Body, s *schema.Block, sh *shape, o bodyOpt
 // settle computes what b can cache.
 func (b *body) settle() {
 	for _, a := range b.args {
+		if a.expr.constant() {
+			continue
+		}
 		b.inside = append(b.inside, a.expr)
 		if a.expr.level == perInstance {
 			b.level = perInstance
@@ -234,7 +250,10 @@ func (l *loader) argument(b *body, a *hclsyntax.Attribute, s *schema.Block, o bo
 		l.errorf("Argument cannot be set", a.NameRange, "%s of %s is known after apply and cannot be set. Remove it.", a.Name, o.in)
 		return
 	}
-	x := l.tracked(a.Expr, o.scope)
+	x := l.compile(a.Expr, o.scope)
+	if !x.constant() {
+		l.exprs = append(l.exprs, x)
+	}
 	x.weak = as.Ref != nil && as.Ref.Weak
 	if as.WriteOnly {
 		l.config.writeOnly[o.owner.Kind] = true

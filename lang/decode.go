@@ -111,9 +111,10 @@ func (m *moduleInstance) cached(b *body) (base attrs, whole cty.Value, deps []de
 		return c.base, c.whole, c.deps
 	}
 	c.seen = m.e.generations(b.reach, c.seen)
-	f := m.frame(nil)
+	f := m.pooledFrame(nil)
 	a := b.shape.absent.clone()
-	m.report(f.fill(b, a, f.ctx, perConfig))
+	diags := f.fill(b, a, f.ctx, perConfig)
+	m.report(diags)
 	if b.name != cty.NilVal {
 		a.set(b.label, b.name)
 	}
@@ -123,6 +124,9 @@ func (m *moduleInstance) cached(b *body) (base attrs, whole cty.Value, deps []de
 		c.deps = slices.Clone(compact(f.deps))
 	} else {
 		c.deps = m.e.shared(f.deps)
+	}
+	if len(diags) == 0 {
+		f.release()
 	}
 	return c.base, c.whole, c.deps
 }
@@ -156,6 +160,8 @@ func (f *frame) argument(b *body, a *argument, ctx *hcl.EvalContext) (cty.Value,
 	var diags hcl.Diagnostics
 	if s.Ref != nil {
 		v, diags = f.reference(b, a, ctx)
+	} else if text, ok := literalText(a.expr.Expression); ok {
+		v = text
 	} else if direct, ok := f.literal(a.expr.Expression, s.Type, ctx); ok {
 		v = direct
 	} else {
@@ -208,12 +214,18 @@ func (f *frame) failed(s *schema.Attribute) cty.Value { return cty.UnknownVal(s.
 // validate calls the schema's Validate for a value that is known.
 func validate(s *schema.Attribute, v cty.Value) string {
 	sensitive := s.Sensitive
-	if v.ContainsMarked() {
-		v, _ = v.UnmarkDeep()
-		sensitive = true
-	}
-	if !v.IsWhollyKnown() {
-		return ""
+	if v.Type().IsPrimitiveType() && !v.IsMarked() {
+		if !v.IsKnown() {
+			return ""
+		}
+	} else {
+		if v.ContainsMarked() {
+			v, _ = v.UnmarkDeep()
+			sensitive = true
+		}
+		if !v.IsWhollyKnown() {
+			return ""
+		}
 	}
 	err := s.Validate(v)
 	switch {

@@ -23,6 +23,11 @@ type expression struct {
 	weak   bool        // of an argument with weak references: no dependency
 }
 
+// constant reports whether the expression refers to nothing.
+func (x *expression) constant() bool {
+	return x.level == perConfig && len(x.blocks) == 0 && len(x.named) == 0
+}
+
 // named is a value that has a name and no instances: what refers to it reaches what
 // its own expression reaches.
 type named struct {
@@ -61,6 +66,12 @@ func (s scope) with(iterator string) scope {
 
 // compile resolves the references of expr, which it takes over and changes.
 func (l *loader) compile(expr hclsyntax.Expression, s scope) *expression {
+	if _, literal := expr.(*hclsyntax.LiteralValueExpr); literal {
+		return &expression{Expression: expr}
+	}
+	if _, text := literalText(expr); text {
+		return &expression{Expression: expr}
+	}
 	x := &compiler{loader: l, scope: s, out: &expression{}}
 	x.out.Expression = x.rewrite(expr)
 	if x.out.level == perInstance {

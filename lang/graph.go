@@ -120,13 +120,15 @@ func (r *Resource) expressions() []*expression {
 
 // reachAll fills reach of the body and of those within.
 func (b *body) reachAll() {
-	set := map[*Resource]bool{}
-	for _, x := range b.exprs {
-		for _, r := range x.reach {
-			set[r] = true
+	if len(b.exprs) > 0 {
+		set := map[*Resource]bool{}
+		for _, x := range b.exprs {
+			for _, r := range x.reach {
+				set[r] = true
+			}
 		}
+		b.reach = sortedResources(set)
 	}
-	b.reach = sortedResources(set)
 	for _, bs := range b.blocks {
 		for _, it := range bs.items {
 			it.body.reachAll()

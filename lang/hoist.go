@@ -176,7 +176,20 @@ func (f *frame) literal(e hclsyntax.Expression, ty cty.Type, ctx *hcl.EvalContex
 	return cty.NilVal, false
 }
 
+// literalText is the value of a text that is written out, without the buffers of a template.
+func literalText(e hclsyntax.Expression) (cty.Value, bool) {
+	if t, ok := e.(*hclsyntax.TemplateExpr); ok && len(t.Parts) == 1 {
+		if lit, ok := t.Parts[0].(*hclsyntax.LiteralValueExpr); ok && lit.Val.Type() == cty.String {
+			return lit.Val, true
+		}
+	}
+	return cty.NilVal, false
+}
+
 func element(e hclsyntax.Expression, ty cty.Type, ctx *hcl.EvalContext) (cty.Value, bool) {
+	if v, ok := literalText(e); ok && ty == cty.String {
+		return v, true
+	}
 	v, diags := e.Value(ctx)
 	if len(diags) > 0 {
 		return v, false

@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/stowage-iac/stowage/lang/fastparse"
 	"github.com/stowage-iac/stowage/lang/nesting"
 )
 
@@ -31,6 +32,9 @@ func parse(src []byte, filename string) (*hcl.File, hcl.Diagnostics) {
 			Detail:   fmt.Sprintf("The file %s has %d bytes; at most %d are read. Split it, or read data with file() or csvdecode().", filename, len(src), maxFileSize),
 			Subject:  &hcl.Range{Filename: filename, Start: hcl.InitialPos, End: hcl.InitialPos},
 		}}
+	}
+	if f := fastparse.Config(src, filename); f != nil {
+		return f, nil
 	}
 	if at := nesting.InConfig(src, filename); at != nil {
 		return empty, hcl.Diagnostics{{

@@ -97,6 +97,22 @@ func listOf(ty cty.Type, vals []cty.Value) cty.Value {
 	return fromRaw(ty, elems)
 }
 
+// Attribute is GetAttr without its detours, of a value that is not null; ok is false if
+// it is no object, or its type has no such attribute.
+func Attribute(obj cty.Value, name string) (v cty.Value, ok bool) {
+	ty := obj.Type()
+	if layoutKnown && ty.IsObjectType() {
+		aty, found := ty.AttributeTypes()[name]
+		if attrs, isMap := raw(obj).(map[string]any); found && isMap {
+			return fromRaw(aty, attrs[name]), true
+		}
+	}
+	if !ty.IsObjectType() || !ty.HasAttribute(name) {
+		return cty.NilVal, false
+	}
+	return obj.GetAttr(name), true
+}
+
 // WithAttributes returns a known object without marks with some attributes replaced,
 // and of the same type where the new values have the types of the old ones: the type
 // is then shared, and not built anew for every instance.

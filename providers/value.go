@@ -90,10 +90,14 @@ func Object(obj cty.Value, name string) (v cty.Value, ok bool) {
 // attr is a known, non-null, unmarked attribute.
 func attr(obj cty.Value, name string) (cty.Value, bool) {
 	obj, _ = obj.Unmark()
-	if obj == cty.NilVal || obj.IsNull() || !obj.IsKnown() || !obj.Type().HasAttribute(name) {
+	if obj == cty.NilVal || obj.IsNull() || !obj.IsKnown() {
 		return cty.NilVal, false
 	}
-	v, _ := obj.GetAttr(name).Unmark()
+	v, ok := lang.Attribute(obj, name)
+	if !ok {
+		return cty.NilVal, false
+	}
+	v, _ = v.Unmark()
 	if v.IsNull() || !v.IsKnown() {
 		return cty.NilVal, false
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/lang/schema"
 )
 
@@ -53,10 +54,10 @@ func parts(sch *schema.Block, values ...cty.Value) (attrs []attribute, blocks []
 
 // get is a block's attribute; it is marked when its schema says that it is sensitive.
 func (a attribute) get(v cty.Value) cty.Value {
-	if v == cty.NilVal || v.IsNull() || !v.Type().HasAttribute(a.name) {
-		return cty.NilVal
+	got := field(v, a.name)
+	if got == cty.NilVal {
+		return got
 	}
-	got := v.GetAttr(a.name)
 	if a.schema != nil && a.schema.Sensitive && !absent(got) {
 		got = got.Mark(hidden)
 	}
@@ -103,7 +104,8 @@ func (p *printer) attributes(depth int, path string, attrs []attribute, before, 
 		attribute
 		before, after cty.Value
 	}
-	var rows []row
+	var few [16]row
+	rows := few[:0]
 	unchanged, longest := 0, 0
 	for _, a := range attrs {
 		b, n := a.get(before), a.get(after)
@@ -174,10 +176,11 @@ func (p *printer) gap() {
 }
 
 func field(v cty.Value, name string) cty.Value {
-	if v == cty.NilVal || v.IsNull() || !v.Type().IsObjectType() || !v.Type().HasAttribute(name) {
+	if v == cty.NilVal || v.IsNull() {
 		return cty.NilVal
 	}
-	return v.GetAttr(name)
+	got, _ := lang.Attribute(v, name)
+	return got
 }
 
 // body is the schema of the block's content. The label is part of the header, not of the content.
@@ -200,11 +203,14 @@ func (n nested) pairs(before, after cty.Value) []pair {
 		}
 		return out
 	}
-	old := map[string]cty.Value{}
+	var old map[string]cty.Value
+	if len(bs) > 0 {
+		old = make(map[string]cty.Value, len(bs))
+	}
 	for _, b := range bs {
 		old[n.labelOf(b)] = b
 	}
-	var out []pair
+	out := make([]pair, 0, len(as))
 	for _, a := range as {
 		label := n.labelOf(a)
 		out = append(out, pair{label, old[label], a})

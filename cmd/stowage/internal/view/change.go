@@ -216,8 +216,9 @@ func (p *printer) line(depth int, s symbol, text string) {
 	if p.structured {
 		p.marks = append(p.marks, lineMark{p.b.Len(), depth, s})
 	}
-	p.b.WriteString(strings.Repeat("    ", depth))
-	p.b.WriteString(strings.Repeat(" ", 3-len(s)))
+	for range 4*depth + 3 - len(s) {
+		p.b.WriteByte(' ')
+	}
 	p.b.WriteString(p.mark(s))
 	p.b.WriteByte(' ')
 	p.b.WriteString(text)

@@ -109,6 +109,9 @@ func keyText(ty cty.Type, key string) string {
 // quote writes a string literal as HCL reads it back; control characters are
 // escaped, so that no value can move the cursor.
 func quote(s string) string {
+	if simple(s) {
+		return `"` + s + `"`
+	}
 	var b strings.Builder
 	b.WriteByte('"')
 	for i, r := range s {
@@ -133,6 +136,16 @@ func quote(s string) string {
 	}
 	b.WriteByte('"')
 	return b.String()
+}
+
+// simple reports whether quotes are all that a string needs.
+func simple(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '$' || c == '%' {
+			return false
+		}
+	}
+	return true
 }
 
 // control tells the characters that move the cursor, or turn the direction of
@@ -175,6 +188,9 @@ func same(a, b cty.Value) bool {
 	}
 	if a == cty.NilVal || b == cty.NilVal {
 		return false
+	}
+	if usable(a) && usable(b) && a.Type().IsPrimitiveType() {
+		return lang.Same(a, b)
 	}
 	ua, _ := a.UnmarkDeep()
 	ub, _ := b.UnmarkDeep()

@@ -1,0 +1,178 @@
+package fastparse_test
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/stowage-iac/stowage/lang/fastparse"
+)
+
+// agrees compares Config with ParseConfig, which it must equal where it has an answer,
+// and reports whether it has one.
+func agrees(t *testing.T, src, name string) bool {
+	t.Helper()
+	got := fastparse.Config([]byte(src), name)
+	if got == nil {
+		return false
+	}
+	want, diags := hclsyntax.ParseConfig([]byte(src), name, hcl.InitialPos)
+	if len(diags) > 0 {
+		t.Fatalf("%s: parsed although ParseConfig says %v\n%s", name, diags, src)
+	}
+	if !reflect.DeepEqual(got, want) {
+		diff := cmp.Diff(want.Body, got.Body, cmp.Exporter(func(reflect.Type) bool { return true }))
+		t.Fatalf("%s: differs from ParseConfig (-want +got):\n%s\n%s", name, diff, src)
+	}
+	return true
+}
+
+// snippets are small files; those that Config must have an answer for come first.
+var snippets = struct{ parsed, left []string }{
+	parsed: []string{
+		"", "\n", "  ", "# c\n", "  # c\n\n", "a = 1", "a = 1\n", "a = 1 # c\n", "a=\"\"\n", "a = \"b c\"\nd = null\n", "\n\n  a = true\n",
+		"a {}", "a {}\n", "a {\n}\n", "a b \"c d\" \"\" {\n  e = false\n  f {\n    g = 1\n  }\n}\n", "a { b = 1 }\n", "a { # c\n}\n", "a {}# c\n",
+		"a = b\n", "a = b.c.d\n", "a = b . c\n", "a = b[0].c\n", "a = b[\"c\"]\n", "a = b[c.d].e.f[1]\n", "a = b[\"\"]\n", "a = b[ # c\n 0 ]\n", "a = b[true]\n", "a = b[{}]\n",
+		"a = []\n", "a = [1]\n", "a = [1, \"b\", c.d,]\n", "a = [\n  1, // c\n  2 # d\n]\n", "a = [[], [{}]]\n", "a = [b\n.c]\n",
+		"a = {}\n", "a = { b = 1 }\n", "a = { b = 1, c : 2 }\n", "a = {\n  b = 1 # c\n  \"d\" = [\n 1 ]\n\n  e.f = g\n  1 = 2\n  true = 1,\n}\n", "a = { b = [{ c = 1 }] }\n",
+		"a-b_c9 = _d\n", "\ta\t=\t1\t\n", "# ä\na = 1\n", "a = 1 # \u0301ä\u200d\nb = 2\n", "a = 007\n", "a = 123456789012345678901234567890\n", "a = \"#{\"\n", "a = \"//\"\n", "a = { for1 = 1 }\n",
+	},
+	left: []string{
+		"a = 1 # c", "a", "a =", "a = \n", "a = 1 b = 2\n", "a = 1, b = 2\n", "a = 1\na = 2\n", "a {", "a }", "}", "a { b = 1 c = 2 }", "a { b {} }", "a {} b {}\n", "a = {", "a = [", "a = [1",
+		"a = -1\n", "a = 1.5\n", "a = 1e3\n", "a = 1 + 2\n", "a = b ? c : d\n", "a = b == c\n", "a = (1)\n", "a = f(1)\n", "a = f (1)\n", "a = [f\n(1)]\n", "a = f::g(1)\n", "a = !b\n",
+		"a = \"${b}\"\n", "a = \"$\"\n", "a = \"%{if b}c%{endif}\"\n", "a = \"\\n\"\n", "a = \"ä\"\n", "a = \"e\u0301\"\n", "a = <<E\nE\n", "a = \"b\nc\"\n", "a = \"b\n",
+		"a = [for b in c : b]\n", "a = {for b in c : b => b}\n", "a = {\nfor b in c : b => b}\n", "a = b.*.c\n", "a = b[*].c\n", "a = b.0\n", "a = 1.b\n", "a = b...\n",
+		"/* c */ a = 1\n", "a = 1 /* c */\n", "a = 1\r\n", "# c\r\na = 1\n", "\ufeffa = 1\n", "ä = 1\n", "a = 1;\n", "a == 1\n", "a => 1\n", "\"a\" = 1\n", "a = { b == 1 }\n", "a = { b => 1 }\n",
+		"a = {b :: c}\n", "a = b[\"c\nd\"]\n", "a\n= 1\n", "a\n{\n}\n", "a = { b\n= 1 }\n", "a = {, b = 1}\n", "a = [, 1]\n", "a = 1 2\n", "a = \"b\" \"c\"\n", "a = { b = 1\n, c = 2 }\n", "a = 1\x00\n", "a = true.b\n", "a = [][0]\n",
+		strings.Repeat("a {\n", 200) + strings.Repeat("}\n", 200), "a = " + strings.Repeat("[", 200) + strings.Repeat("]", 200),
+	},
+}
+
+func TestSnippets(t *testing.T) {
+	for i, src := range snippets.parsed {
+		if !agrees(t, src, "a.hcl") {
+			t.Errorf("%d: not parsed: %q", i, src)
+		}
+	}
+	for i, src := range snippets.left {
+		if agrees(t, src, "a.hcl") {
+			t.Errorf("%d: parsed: %q", i, src)
+		}
+	}
+}
+
+// Every file of the repository that is parsed is parsed as ParseConfig does, whole and
+// cut off anywhere in its first part.
+func TestEveryFile(t *testing.T) {
+	files, parsed := 0, 0
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			if err == nil && (d.Name() == ".git" || d.Name() == "bin") {
+				return filepath.SkipDir
+			}
+			return err
+		}
+		for _, text := range texts(t, path) {
+			files++
+			if agrees(t, text, filepath.Base(path)) {
+				parsed++
+			}
+			for n := 0; n < min(len(text), 400); n++ {
+				agrees(t, text[:n], "cut.hcl")
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if parsed < 50 {
+		t.Errorf("only %d of %d files were parsed", parsed, files)
+	}
+	t.Logf("%d of %d files", parsed, files)
+}
+
+// texts are the HCL files that a file is or, as a txtar archive, holds.
+func texts(t *testing.T, path string) []string {
+	hclFile := strings.HasSuffix(path, ".hcl")
+	if !hclFile && !strings.HasSuffix(path, ".txtar") && !strings.HasSuffix(path, ".txt") {
+		return nil
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if hclFile {
+		return []string{string(raw)}
+	}
+	var all []string
+	for _, part := range strings.Split("\n"+string(raw), "\n-- ")[1:] {
+		if name, text, ok := strings.Cut(part, " --\n"); ok && strings.HasSuffix(name, ".hcl") {
+			all = append(all, text)
+		}
+	}
+	return all
+}
+
+// block is one of ten arguments, as test/bench makes them.
+func block(i int) string {
+	return fmt.Sprintf(`pod "p%[1]d" {
+  replicas   = 1
+  stop_grace = "%[2]ds"
+  container "a" {
+    image     = image.x
+    command   = ["/content"]
+    args      = ["-n", "%[1]d"]
+    env       = { NUMBER = "%[1]d", MODE = "prod" }
+    work_dir  = "/"
+    user      = "1000"
+    read_only = true
+    cap_add   = ["NET_ADMIN"]
+  }
+}
+`, i, i%60+1)
+}
+
+func TestBlocks(t *testing.T) {
+	var b strings.Builder
+	for i := range 500 {
+		b.WriteString(block(i))
+	}
+	if !agrees(t, b.String(), "blocks.hcl") {
+		t.Error("not parsed")
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	for _, src := range append(append([]string{block(7)}, snippets.parsed...), snippets.left...) {
+		f.Add(src)
+	}
+	f.Fuzz(func(t *testing.T, src string) { agrees(t, src, "f.hcl") })
+}
+
+func BenchmarkConfig(b *testing.B) {
+	var text strings.Builder
+	for i := range 50 {
+		text.WriteString(block(i))
+	}
+	src := []byte(text.String())
+	for name, parse := range map[string]func(){
+		"fastparse": func() { fastparse.Config(src, "a.hcl") },
+		"hclsyntax": func() { hclsyntax.ParseConfig(src, "a.hcl", hcl.InitialPos) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				parse()
+			}
+		})
+	}
+}
