@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/stowage-iac/stowage/api"
 	"github.com/stowage-iac/stowage/cluster/client"
@@ -144,10 +145,22 @@ func (f *Fleet) dialer(node, socket string) func(ctx context.Context) (net.Conn,
 	}
 }
 
+// speaks is how long containerd's first word is waited for.
+const speaks = 10 * time.Second
+
 // Missing tells for each image how many bytes the node's containerd lacks: all of
 // them where containerd is installed and does not run (yet).
 func (f *Fleet) Missing(ctx context.Context, node, platform string, images []*image.Image) ([]int64, error) {
 	conn, err := f.dialer(node, api.ContainerdSock)(ctx)
+	if err == nil {
+		// Through a helper on the host only a read tells that nothing listens, or that
+		// there is no helper yet. containerd speaks first.
+		conn.SetReadDeadline(time.Now().Add(speaks))
+		if _, failed := conn.Read(make([]byte, 1)); errors.Is(failed, ssh.ErrNoSocket) {
+			err = failed
+		}
+		conn.Close()
+	}
 	if errors.Is(err, ssh.ErrNoSocket) {
 		sizes := make([]int64, len(images))
 		for i, img := range images {
@@ -160,7 +173,6 @@ func (f *Fleet) Missing(ctx context.Context, node, platform string, images []*im
 	if err != nil {
 		return nil, err
 	}
-	conn.Close()
 	return image.Missing(ctx, f.dialer(node, api.ContainerdSock), platform, images...)
 }
 
