@@ -17,6 +17,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/stowage-iac/stowage/agent/intake"
 	"github.com/stowage-iac/stowage/agent/ocispec"
 	"github.com/stowage-iac/stowage/agent/runtime"
 	"github.com/stowage-iac/stowage/agent/runtime/containerd"
@@ -90,6 +91,8 @@ func (o Options) containerd() containerd.Options {
 type daemon interface {
 	Ready() error
 	Version(ctx context.Context) (string, error)
+	// ContentRoot is the directory of its content store, if it adopts content that lies there.
+	ContentRoot(ctx context.Context) (string, error)
 	// ReapStrays ends what an agent that was killed has left half started,
 	// except the containers that are busy.
 	ReapStrays(ctx context.Context, busy func(id string) bool) error
@@ -106,6 +109,7 @@ type Agent struct {
 	runtime runtime.Runtime
 	images  runtime.Images
 	daemon  daemon
+	intake  *intake.Intake
 	network podNetwork
 	copy    *diskCopy
 	report  *report
@@ -154,7 +158,7 @@ func assemble(o Options, rt runtime.Runtime, images runtime.Images, d daemon, n 
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{o: o, log: o.Log, runtime: rt, images: images, daemon: d, network: n, copy: c, host: ocispec.ReadHost("/"), boot: bootID(),
+	a := &Agent{o: o, log: o.Log, runtime: rt, images: images, daemon: d, intake: intake.New(d.ContentRoot), network: n, copy: c, host: ocispec.ReadHost("/"), boot: bootID(),
 		slots: make(chan struct{}, maxStarts), started: time.Now().UTC(), unused: map[string]time.Time{},
 		hostStops: hostStops, nodeKnown: make(chan struct{}, 1), found: map[string]leftBehind{},
 		starting: map[string]bool{}, supervisors: map[string]*supervisor{}, complete: c.complete, notReady: network.ErrNotStarted.Error()}
@@ -167,6 +171,9 @@ func assemble(o Options, rt runtime.Runtime, images runtime.Images, d daemon, n 
 func (a *Agent) View() api.LocalView {
 	return api.LocalView{Node: a.nodeStatus(), Replicas: a.report.view()}
 }
+
+// Intake takes content in for this node's containerd.
+func (a *Agent) Intake() *intake.Intake { return a.intake }
 
 // takeSlot waits for one of the places to start a container in; it returns what frees it.
 func (a *Agent) takeSlot(ctx context.Context) func() {

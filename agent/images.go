@@ -9,6 +9,7 @@ import (
 const (
 	imageRest     = time.Hour // an image that nobody wants stays for so long
 	imageInterval = time.Minute
+	sweepInterval = time.Hour
 )
 
 // watchImages keeps the list of images, and lets replicas that lack one try
@@ -81,4 +82,16 @@ func (a *Agent) unwanted(now time.Time) []string {
 		}
 	}
 	return out
+}
+
+// sweepIntake removes what pushes that nobody went on with have left.
+func (a *Agent) sweepIntake(ctx context.Context) {
+	for {
+		if err := a.intake.Sweep(ctx, time.Now()); err != nil {
+			a.log.Debug("the parts of interrupted pushes cannot be looked at", "error", err)
+		}
+		if !pause(ctx, sweepInterval) {
+			return
+		}
+	}
 }

@@ -41,7 +41,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	ioctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	a.ctx, a.io = ctx, ioctx
-	loops := []func(context.Context){a.report.run, a.follow, a.keepNetwork, a.readFacts, a.rotateLogs, a.watchImages, a.collectImages, a.reapStrays, a.begin}
+	loops := []func(context.Context){a.report.run, a.follow, a.keepNetwork, a.readFacts, a.rotateLogs, a.watchImages, a.collectImages, a.sweepIntake, a.reapStrays, a.begin}
 	for _, loop := range loops {
 		a.wg.Go(func() { loop(ctx) })
 	}

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/stowage-iac/stowage/agent/intake"
 	"github.com/stowage-iac/stowage/agent/runtime/containerd"
 	"github.com/stowage-iac/stowage/network"
 )
@@ -59,6 +60,9 @@ func purge(ctx context.Context, o Options) error {
 	defer cancel()
 	if err := rt.Purge(pctx); err != nil {
 		return errors.Join(fmt.Errorf("containerd at %s: %w", o.Containerd, err), without(o))
+	}
+	if root, err := rt.ContentRoot(pctx); err == nil { // else nothing was ever taken in
+		return intake.Remove(root)
 	}
 	return nil
 }

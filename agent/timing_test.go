@@ -60,6 +60,7 @@ type fakeDaemon struct{}
 
 func (fakeDaemon) Ready() error                                        { return nil }
 func (fakeDaemon) Version(context.Context) (string, error)             { return "fake", nil }
+func (fakeDaemon) ContentRoot(context.Context) (string, error)         { return "", errors.ErrUnsupported }
 func (fakeDaemon) ReapStrays(context.Context, func(string) bool) error { return nil }
 func (fakeDaemon) Close() error                                        { return nil }
 

@@ -118,7 +118,7 @@ type Change struct {
 
 // Error is the JSON body of every response that is not 2xx.
 type Error struct {
-	Code    string `json:"code"` // not_found, conflict, foreign_owner, invalid, forbidden, unavailable, compacted, internal
+	Code    string `json:"code"` // not_found, conflict, foreign_owner, invalid, forbidden, unavailable, compacted, no_space, internal
 	Message string `json:"message"`
 }
 

@@ -96,6 +96,9 @@ func (c *containerd) dial(ctx context.Context) (net.Conn, error) {
 	return d.DialContext(ctx, "unix", c.socket)
 }
 
+// host is one without a stowaged.
+func (c *containerd) host() Host { return Host{Containerd: c.dial} }
+
 // ctx is for the client, in a namespace.
 func inNamespace(ctx context.Context, name string) context.Context {
 	return namespaces.WithNamespace(ctx, name)

@@ -31,8 +31,16 @@ const (
 	closeTimeout = time.Second
 )
 
-// Dialer connects to a host's containerd, e.g. ssh.Host.Dial of api.ContainerdSock.
+// Dialer connects to a socket of a host, e.g. ssh.Host.Dial of api.ContainerdSock.
 type Dialer func(ctx context.Context) (net.Conn, error)
+
+// Host is where images go.
+type Host struct {
+	Containerd Dialer
+	// Agent is its stowaged, which takes large layers in faster than containerd
+	// does; nil where there is none. It need not answer.
+	Agent Dialer
+}
 
 // daemon is a host's containerd: its services one by one, since a pipelined
 // write needs the content service's own stream, and the client package would
@@ -46,12 +54,13 @@ type daemon struct {
 	leases        leases.LeasesClient
 	namespaces    namespaces.NamespacesClient
 	snapshots     snapshots.SnapshotsClient
+	intake        *intake // nil without a stowaged
 }
 
-func connect(dial Dialer) (*daemon, error) {
+func connect(host Host) (*daemon, error) {
 	conn, err := grpc.NewClient("passthrough:///containerd",
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return dial(ctx) }),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return host.Containerd(ctx) }),
 		grpc.WithWriteBufferSize(1<<20), grpc.WithReadBufferSize(128<<10),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(16<<20)))
 	if err != nil {
@@ -59,7 +68,7 @@ func connect(dial Dialer) (*daemon, error) {
 	}
 	return &daemon{conn, content.NewContentClient(conn), diff.NewDiffClient(conn), images.NewImagesClient(conn),
 		introspection.NewIntrospectionClient(conn), leases.NewLeasesClient(conn), namespaces.NewNamespacesClient(conn),
-		snapshots.NewSnapshotsClient(conn)}, nil
+		snapshots.NewSnapshotsClient(conn), newIntake(host.Agent)}, nil
 }
 
 // close ends the connection. Through a tunnel whose other end is gone that can
@@ -68,6 +77,7 @@ func connect(dial Dialer) (*daemon, error) {
 func (d *daemon) close() {
 	closed := make(chan struct{})
 	go func() {
+		d.intake.close()
 		d.conn.Close()
 		close(closed)
 	}()
@@ -116,8 +126,8 @@ func failed(doing string, err error) error {
 
 // Remove deletes the image record; containerd then collects what nothing else
 // uses. No error when there is none.
-func Remove(ctx context.Context, dial Dialer, ref string) error {
-	d, err := connect(dial)
+func Remove(ctx context.Context, host Host, ref string) error {
+	d, err := connect(host)
 	if err != nil {
 		return err
 	}

@@ -21,13 +21,13 @@ func TestPushToAHost(t *testing.T) {
 	}
 	lab := hosts.Start(t, hosts.Options{N: 1, Variant: hosts.Ready})
 	h := lab.Hosts[0]
-	dial := func(t *testing.T) Dialer {
+	dial := func(t *testing.T) Host {
 		c, err := h.Dial(t.Context(), "root")
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { c.Close() })
-		return func(ctx context.Context) (net.Conn, error) { return c.DialContext(ctx, "unix", api.ContainerdSock) }
+		return Host{Containerd: func(ctx context.Context) (net.Conn, error) { return c.DialContext(ctx, "unix", api.ContainerdSock) }}
 	}
 	dir := write(t, "busybox", string(busybox), "data", noise(64<<20))
 	os.Chmod(dir+"/busybox", 0o755)

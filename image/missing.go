@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 
 	content "github.com/containerd/containerd/api/services/content/v1"
@@ -23,8 +24,8 @@ const lookups = 32
 // Push would send if the images were pushed one after the other. What an
 // interrupted push has brought there already is not counted. Content of other
 // namespaces counts as there where containerd shares it (its default).
-func Missing(ctx context.Context, dial Dialer, platform string, images ...*Image) ([]int64, error) {
-	d, err := connect(dial)
+func Missing(ctx context.Context, host Host, platform string, images ...*Image) ([]int64, error) {
+	d, err := connect(host)
 	if err != nil {
 		return nil, err
 	}
@@ -79,20 +80,37 @@ func (d *daemon) lacking(ctx context.Context, blobs []blob) (map[v1.Hash]int64, 
 	if len(missing) == 0 {
 		return missing, nil
 	}
-	parts, err := d.content.ListStatuses(ours(ctx, ""), &content.ListStatusesRequest{})
+	return missing, d.begun(ctx, blobs, missing)
+}
+
+// begun takes what interrupted pushes have brought from what is missing: to
+// containerd, or else to stowaged, in the order in which takeIn has them.
+func (d *daemon) begun(ctx context.Context, blobs []blob, missing map[v1.Hash]int64) error {
+	ingests, err := d.content.ListStatuses(ours(ctx, ""), &content.ListStatusesRequest{})
 	if err != nil {
-		return nil, failed("look for interrupted pushes", err)
+		return failed("look for interrupted pushes", err)
+	}
+	offsets := map[string]int64{}
+	for _, i := range ingests.Statuses {
+		offsets[i.Ref] = i.Offset
+	}
+	var parts map[string]int64
+	if slices.ContainsFunc(blobs, func(b blob) bool { return missing[b.desc.Digest] >= large }) {
+		parts, _ = d.intake.parts(ctx) // without an answer nothing is taken in there
 	}
 	for _, b := range blobs {
-		if size, ok := missing[b.desc.Digest]; ok {
-			for _, p := range parts.Statuses {
-				if p.Ref == ingestRef(b.desc) && p.Offset > 0 && p.Offset <= size {
-					missing[b.desc.Digest] = b.desc.Size - p.Offset
-				}
-			}
+		if _, ok := missing[b.desc.Digest]; !ok {
+			continue
+		}
+		offset := offsets[ingestRef(b.desc)]
+		if offset == 0 && b.desc.Size >= large {
+			offset = parts[b.desc.Digest.String()]
+		}
+		if offset <= b.desc.Size {
+			missing[b.desc.Digest] = b.desc.Size - offset
 		}
 	}
-	return missing, nil
+	return nil
 }
 
 // absent maps those that are in none of the namespaces to their size.

@@ -57,19 +57,19 @@ type Pushed struct {
 // sent, layers are unpacked, and the image record is made last. Interrupted at
 // any instant, the next Push goes on where it stopped; what it left is kept for
 // a day.
-func Push(ctx context.Context, dial Dialer, img *Image, o PushOptions) (Pushed, error) {
+func Push(ctx context.Context, host Host, img *Image, o PushOptions) (Pushed, error) {
 	v, err := img.variant(o.Platform)
 	if err != nil {
 		return Pushed{}, err
 	}
-	d, err := connect(dial)
+	d, err := connect(host)
 	if err != nil {
 		return Pushed{}, err
 	}
 	defer d.close()
 	p := &push{daemon: d, img: img, variant: v, o: o}
 	err = p.run(ctx)
-	return Pushed{Sent: p.sent.Load(), Blobs: p.blobs}, err
+	return Pushed{Sent: p.sent.Load(), Blobs: len(p.missing)}, err
 }
 
 // push is one image on its way.
@@ -80,20 +80,19 @@ type push struct {
 	o       PushOptions
 	lease   string
 
+	missing  map[v1.Hash]int64 // bytes to send, by what is not there
 	total    int64
-	blobs    int
 	sent     atomic.Int64
 	progress sync.Mutex
 }
 
 func (p *push) run(ctx context.Context) error {
 	all := p.img.blobs(p.variant)
-	missing, err := p.lacking(ctx, all)
-	if err != nil {
+	var err error
+	if p.missing, err = p.lacking(ctx, all); err != nil {
 		return err
 	}
-	p.blobs = len(missing)
-	for _, size := range missing {
+	for _, size := range p.missing {
 		p.total += size
 	}
 	if err := p.takeLease(ctx); err != nil {
@@ -153,6 +152,11 @@ func (p *push) bring(ctx context.Context) error {
 		}
 		g.Go(func() error {
 			defer slots.Release(weight)
+			if _, missing := p.missing[b.desc.Digest]; missing {
+				if err := p.takeIn(group, b, p.count); err != nil {
+					return err
+				}
+			}
 			if err := p.send(group, p.lease, b, labels, p.count); err != nil {
 				return err
 			}

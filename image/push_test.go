@@ -77,7 +77,7 @@ func mustBuild(t testing.TB, s Spec) *Image {
 
 func mustMissing(t testing.TB, c *containerd, images ...*Image) []int64 {
 	t.Helper()
-	m, err := Missing(t.Context(), c.dial, here, images...)
+	m, err := Missing(t.Context(), c.host(), here, images...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func mustMissing(t testing.TB, c *containerd, images ...*Image) []int64 {
 
 func mustPush(t testing.TB, c *containerd, i *Image) Pushed {
 	t.Helper()
-	p, err := Push(t.Context(), c.dial, i, PushOptions{Platform: here, Labels: map[string]string{api.LabelCluster: "c1"}})
+	p, err := Push(t.Context(), c.host(), i, PushOptions{Platform: here, Labels: map[string]string{api.LabelCluster: "c1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestPush(t *testing.T) {
 	}
 	var mu sync.Mutex
 	var last, total int64
-	p, err := Push(t.Context(), c.dial, img, PushOptions{Platform: here, Labels: map[string]string{api.LabelCluster: "c1"},
+	p, err := Push(t.Context(), c.host(), img, PushOptions{Platform: here, Labels: map[string]string{api.LabelCluster: "c1"},
 		Progress: func(sent, all int64) { mu.Lock(); last, total = sent, all; mu.Unlock() }})
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +151,7 @@ func TestPush(t *testing.T) {
 	}
 	c.tree(t, img.Ref)
 	for range 2 {
-		if err := Remove(t.Context(), c.dial, img.Ref); err != nil {
+		if err := Remove(t.Context(), c.host(), img.Ref); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -217,7 +217,7 @@ func TestPushOfOnePlatformOfTwo(t *testing.T) {
 	if tree := c.tree(t, img.Ref); len(tree["/bin/app"]) != 1<<20 {
 		t.Errorf("%d files", len(tree))
 	}
-	_, err := Push(t.Context(), c.dial, img, PushOptions{Platform: "linux/riscv64"})
+	_, err := Push(t.Context(), c.host(), img, PushOptions{Platform: "linux/riscv64"})
 	if !errors.Is(err, ErrPlatform) || !strings.Contains(err.Error(), "linux/arm64") {
 		t.Errorf("another platform: %v", err)
 	}
@@ -249,7 +249,7 @@ func TestContentOfOtherNamespaces(t *testing.T) {
 // copyTo puts the image's layers into a namespace.
 func copyTo(t *testing.T, c *containerd, img *Image, namespace string) {
 	t.Helper()
-	d, err := connect(c.dial)
+	d, err := connect(c.host())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,14 +291,14 @@ func TestPushCutOff(t *testing.T) {
 		var left atomic.Int64
 		left.Store(limit)
 		refused := false
-		_, err := Push(t.Context(), func(ctx context.Context) (net.Conn, error) {
+		_, err := Push(t.Context(), Host{Containerd: func(ctx context.Context) (net.Conn, error) {
 			if refused {
 				return nil, errors.New("the host is gone")
 			}
 			refused = true
 			conn, err := c.dial(ctx)
 			return cut{conn, &left}, err
-		}, img, PushOptions{Platform: here})
+		}}, img, PushOptions{Platform: here})
 		if err == nil {
 			break // the rest fitted
 		}
@@ -328,7 +328,7 @@ func TestPushesAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			if _, err := Push(t.Context(), c.dial, img, PushOptions{Platform: here}); err != nil {
+			if _, err := Push(t.Context(), c.host(), img, PushOptions{Platform: here}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -340,7 +340,7 @@ func TestPushesAtOnce(t *testing.T) {
 // A host without containerd, and one that vanishes, are errors that say so.
 func TestPushErrors(t *testing.T) {
 	img := mustBuild(t, Spec{BaseDir: write(t, "x", "x"), Copies: []Copy{{Source: "x", To: "/x"}}})
-	gone := func(context.Context) (net.Conn, error) { return nil, errors.New("no such socket") }
+	gone := Host{Containerd: func(context.Context) (net.Conn, error) { return nil, errors.New("no such socket") }}
 	if _, err := Push(t.Context(), gone, img, PushOptions{Platform: here}); err == nil || !strings.Contains(err.Error(), "containerd cannot be reached") || !strings.Contains(err.Error(), "no such socket") {
 		t.Errorf("got %v", err)
 	}
@@ -363,7 +363,7 @@ func TestSourceChangedSincePlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	os.WriteFile(filepath.Join(dir, "x"), []byte("new"), 0o644)
-	if _, err := Push(t.Context(), c.dial, img, PushOptions{Platform: here}); err == nil || !strings.Contains(err.Error(), "changed since the plan") {
+	if _, err := Push(t.Context(), c.host(), img, PushOptions{Platform: here}); err == nil || !strings.Contains(err.Error(), "changed since the plan") {
 		t.Errorf("got %v", err)
 	}
 	if len(c.names(t)) != 0 {

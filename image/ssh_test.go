@@ -143,7 +143,7 @@ func BenchmarkPushThroughSSH(b *testing.B) {
 		img := mustBuild(b, spec)
 		start := time.Now()
 		var sentAt time.Time
-		p, err := Push(b.Context(), func(ctx context.Context) (net.Conn, error) { return s.client.DialContext(ctx, "unix", c.socket) },
+		p, err := Push(b.Context(), Host{Containerd: func(ctx context.Context) (net.Conn, error) { return s.client.DialContext(ctx, "unix", c.socket) }},
 			img, PushOptions{Platform: here, Progress: func(sent, total int64) {
 				if sentAt.IsZero() && total-sent < 8192 {
 					sentAt = time.Now()
@@ -156,7 +156,7 @@ func BenchmarkPushThroughSSH(b *testing.B) {
 		sending = append(sending, took.Seconds()/sentAt.Sub(start).Seconds())
 		unpacking = append(unpacking, took.Seconds()/whole.Seconds())
 		b.Logf("%d MB: ssh cat %v, sent in %v, with unpacking %v", p.Sent>>20, took, sentAt.Sub(start), whole)
-		if err := Remove(b.Context(), c.dial, img.Ref); err != nil {
+		if err := Remove(b.Context(), c.host(), img.Ref); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -173,7 +173,7 @@ func (f *Fleet) Missing(ctx context.Context, node, platform string, images []*im
 	if err != nil {
 		return nil, err
 	}
-	return image.Missing(ctx, f.dialer(node, api.ContainerdSock), platform, images...)
+	return image.Missing(ctx, f.images(node), platform, images...)
 }
 
 // Own hands an object of the cluster over to another owner.
@@ -187,8 +187,13 @@ func (f *Fleet) Own(ctx context.Context, kind api.Kind, name, from, to string) e
 
 // Push brings an image into a node's containerd, what is missing there only.
 func (f *Fleet) Push(ctx context.Context, node string, img *image.Image, o image.PushOptions) error {
-	_, err := image.Push(ctx, f.dialer(node, api.ContainerdSock), img, o)
+	_, err := image.Push(ctx, f.images(node), img, o)
 	return err
+}
+
+// images is a node as a place for images.
+func (f *Fleet) images(node string) image.Host {
+	return image.Host{Containerd: f.dialer(node, api.ContainerdSock), Agent: f.dialer(node, api.Socket)}
 }
 
 // Close ends all connections.

@@ -24,6 +24,7 @@ var statuses = map[string]int{
 	"forbidden":     http.StatusForbidden,
 	"unavailable":   http.StatusServiceUnavailable,
 	"compacted":     http.StatusGone,
+	"no_space":      http.StatusInsufficientStorage,
 	"internal":      http.StatusInternalServerError,
 }
 

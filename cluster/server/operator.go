@@ -26,6 +26,7 @@ func (s *Server) operator() http.Handler {
 	mux.Handle("GET /v1/store/dump", s.streaming(s.dump))
 	mux.Handle("GET /v1/watch", s.streaming(s.watch))
 	s.states(mux)
+	s.content(mux)
 	mux.Handle("/", s.call(maxRequest, unknown))
 	return mux
 }

@@ -55,7 +55,9 @@ type Manager struct {
 type Options struct {
 	// Local is what the node says of itself.
 	Local func() api.LocalView
-	Log   *slog.Logger
+	// Content takes content in for the node's containerd; without it there are no such calls.
+	Content Content
+	Log     *slog.Logger
 }
 
 // Server serves one node's API.

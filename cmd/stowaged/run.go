@@ -106,7 +106,7 @@ func (d *daemon) run(ctx context.Context) error {
 	if d.agent, err = d.newAgent(); err != nil {
 		return err
 	}
-	d.server = server.New(server.Options{Local: d.local, Log: d.log}, d.reason())
+	d.server = server.New(server.Options{Local: d.local, Content: d.agent.Intake(), Log: d.log}, d.reason())
 	l, err := listenUnix(d.operatorSocket())
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -29,8 +30,9 @@ type Daemon struct {
 	log    *os.File
 }
 
-// Start starts a daemon that ends with the test. Its containers must be removed before.
-func Start(t testing.TB) *Daemon {
+// Start starts a daemon that ends with the test. Its containers must be removed
+// before. settings are more lines of its configuration.
+func Start(t testing.TB, settings ...string) *Daemon {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
@@ -45,6 +47,7 @@ func Start(t testing.TB) *Daemon {
 	d := &Daemon{Socket: filepath.Join(dir, "c.sock"), dir: dir}
 	config := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\", \"io.containerd.snapshotter.v1.btrfs\", \"io.containerd.snapshotter.v1.zfs\", \"io.containerd.snapshotter.v1.devmapper\", \"io.containerd.snapshotter.v1.aufs\"]\n[debug]\nlevel = \"warn\"\n[grpc]\naddress = %q\n",
 		filepath.Join(dir, "root"), filepath.Join(dir, "state"), d.Socket)
+	config += strings.Join(settings, "\n")
 	if err := os.WriteFile(d.path("config.toml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
