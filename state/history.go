@@ -5,6 +5,9 @@ import (
 	"fmt"
 )
 
+// Context is the one that what is written belongs to; "" where none is declared.
+func (s *Store) Context() string { return s.o.Context }
+
 // Keys are those that the store encrypts and decrypts with.
 func (s *Store) Keys() *Keyring { return s.o.Keys }
 
@@ -25,21 +28,26 @@ func (s *Store) Raw(ctx context.Context) ([]byte, error) {
 
 // History lists the present version, if there is one, and the earlier ones, newest first.
 func (s *Store) History(ctx context.Context) (present *Version, earlier []Version, err error) {
-	data, err := s.Raw(ctx)
-	if err != nil {
+	if present, err = s.Present(ctx); err != nil {
 		return nil, nil, err
-	}
-	if data != nil {
-		v, err := SnapshotVersion(data, int64(len(data)))
-		if err != nil {
-			return nil, nil, s.explain(err)
-		}
-		present = &v
 	}
 	if earlier, err = s.backend.Versions(ctx); err != nil {
 		return nil, nil, s.explain(err)
 	}
 	return present, earlier, nil
+}
+
+// Present describes the present version; nil when there is none. No key is needed.
+func (s *Store) Present(ctx context.Context) (*Version, error) {
+	data, err := s.Raw(ctx)
+	if err != nil || data == nil {
+		return nil, err
+	}
+	v, err := SnapshotVersion(data, int64(len(data)))
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	return &v, nil
 }
 
 // Version reads an earlier version. ErrNoVersion when there is none of that serial.

@@ -30,6 +30,8 @@ type Options struct {
 	// Context is the one that the state belongs to, recorded in what is written. A
 	// state of another one is refused; "" refuses none.
 	Context string
+	// Renamed: a state of another context is accepted, and what is written belongs to Context.
+	Renamed bool
 }
 
 // NewStore makes a store over a backend; nothing is read yet.
@@ -38,6 +40,13 @@ func NewStore(b Backend, o Options) *Store {
 		o.Keys = NewKeyring(KeyOptions{})
 	}
 	return &Store{backend: b, o: o}
+}
+
+// Renaming is the same store, accepting a state of a context that had another name.
+func (s *Store) Renaming() *Store {
+	r := *s
+	r.o.Renamed = true
+	return &r
 }
 
 // Close ends the backend's connections, if it has any. Nothing is lost without it.
@@ -131,7 +140,7 @@ func (s *Store) read(ctx context.Context) (*Loaded, error) {
 	if want := s.o.Lineage; want != "" && l.Exists && l.State.Lineage != want {
 		return nil, fmt.Errorf("%w: its lineage is %s, expected was %s: it belongs to something else", ErrForeign, l.State.Lineage, want)
 	}
-	if want, have := s.o.Context, l.State.Context; want != "" && have != "" && have != want {
+	if want, have := s.o.Context, l.State.Context; want != "" && have != "" && have != want && !s.o.Renamed {
 		return nil, fmt.Errorf("%w: it belongs to %q, and the selected context is %q", ErrContext, have, want)
 	}
 	l.Encrypted = l.envelope != nil
@@ -181,16 +190,6 @@ func (s *Store) explain(err error) error {
 
 // Location names the state for messages.
 func (s *Store) Location() string { return s.backend.Location() }
-
-// Serial is that of the stored snapshot, without what a journal adds to it; 0 when
-// there is none. No key is needed.
-func (s *Store) Serial(ctx context.Context) (uint64, error) {
-	stored, err := s.backend.Read(ctx)
-	if err != nil || stored.Snapshot == nil {
-		return 0, err
-	}
-	return SnapshotSerial(stored.Snapshot)
-}
 
 // Lock takes the exclusive lock for an operation (apply, destroy), waiting for
 // at most wait. A lock that stays held is a *LockedError.

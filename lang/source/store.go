@@ -14,15 +14,13 @@ import (
 	"github.com/stowage-iac/stowage/lang"
 )
 
-// Directory is where modules are, below that of the configuration.
-const Directory = ".stowage"
-
 // ErrNotInstalled is for modules that "stowage init" has to bring first.
 var ErrNotInstalled = errors.New("it is not installed: run \"stowage init\"")
 
 // Store are the modules from git of one configuration. Safe for concurrent use.
 type Store struct {
-	dir string
+	dir  string
+	data string
 
 	mu      sync.Mutex
 	loaded  bool
@@ -30,8 +28,9 @@ type Store struct {
 	checked map[string]string // digests of directories, computed once
 }
 
-// New returns the modules of the configuration in dir. Nothing is read yet.
-func New(dir string) *Store { return &Store{dir: dir, checked: map[string]string{}} }
+// New returns the modules of the configuration in dir, which are kept in data, a
+// directory that is never committed. Nothing is read yet.
+func New(dir, data string) *Store { return &Store{dir: dir, data: data, checked: map[string]string{}} }
 
 func (s *Store) load() error {
 	if s.loaded {
@@ -85,7 +84,7 @@ func (a Address) tree(root string) (lang.Tree, error) {
 	return lang.Tree{Root: root, Dir: dir}, nil
 }
 
-func (s *Store) modules() string { return filepath.Join(s.dir, Directory, "modules") }
+func (s *Store) modules() string { return filepath.Join(s.data, "modules") }
 
 func (s *Store) root(a Address, commit string) string {
 	return filepath.Join(s.modules(), a.folder(commit))
@@ -108,7 +107,7 @@ func (s *Store) prepare() error {
 	if err := os.MkdirAll(s.modules(), 0o755); err != nil {
 		return err
 	}
-	ignore := filepath.Join(s.dir, Directory, ".gitignore")
+	ignore := filepath.Join(s.data, ".gitignore")
 	if _, err := os.Lstat(ignore); errors.Is(err, fs.ErrNotExist) {
 		if err := os.WriteFile(ignore, []byte("*\n"), 0o644); err != nil {
 			return err

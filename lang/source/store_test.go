@@ -52,7 +52,7 @@ func run(t *testing.T, dir string, args ...string) string {
 
 func installed(t *testing.T, dir, source string, upgrade bool) Installed {
 	t.Helper()
-	s := New(dir)
+	s := in(dir)
 	_, done, err := s.Install(context.Background(), source, upgrade)
 	if err == nil {
 		_, err = s.Save(nil)
@@ -81,7 +81,7 @@ func TestRefs(t *testing.T) {
 		if done.Commit != want || !done.Fetched {
 			t.Errorf("%q: %+v, want %s", ref, done, want)
 		}
-		tree, err := New(dir).Find("git::file://" + repo + ref)
+		tree, err := in(dir).Find("git::file://" + repo + ref)
 		if err != nil || tree.Dir != done.Location {
 			t.Errorf("%q: %v, %v", ref, tree, err)
 		}
@@ -125,7 +125,7 @@ func TestRefused(t *testing.T) {
 	} {
 		repo := repository(t, map[string]string{"text": "a", "link@": target})
 		dir := t.TempDir()
-		_, _, err := New(dir).Install(context.Background(), "git::file://"+repo, false)
+		_, _, err := in(dir).Install(context.Background(), "git::file://"+repo, false)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", target, err)
 		}
@@ -154,13 +154,13 @@ func TestTampered(t *testing.T) {
 		if err := change(done.Location); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := New(dir).Find(source); err == nil || !strings.Contains(err.Error(), "not those that stowage.lock.hcl records") {
+		if _, err := in(dir).Find(source); err == nil || !strings.Contains(err.Error(), "not those that stowage.lock.hcl records") {
 			t.Errorf("%s: %v", name, err)
 		}
 		if again := installed(t, dir, source, false); !again.Fetched {
 			t.Errorf("%s: nothing was fetched", name)
 		}
-		if _, err := New(dir).Find(source); err != nil {
+		if _, err := in(dir).Find(source); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -180,7 +180,7 @@ func TestHistoryRewritten(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(dir, ".stowage")); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err := New(dir).Install(context.Background(), source, false)
+	_, _, err := in(dir).Install(context.Background(), source, false)
 	if err == nil || !strings.Contains(err.Error(), "its history was rewritten") {
 		t.Error(err)
 	}
@@ -196,10 +196,10 @@ func TestWithoutGit(t *testing.T) {
 	installed(t, dir, "git::file://"+repo, false)
 	t.Setenv("PATH", "")
 	installed(t, dir, "git::file://"+repo, false)
-	if _, err := New(dir).Find("git::file://" + repo); err != nil {
+	if _, err := in(dir).Find("git::file://" + repo); err != nil {
 		t.Error(err)
 	}
-	_, _, err := New(t.TempDir()).Install(context.Background(), "git::file://"+repo, false)
+	_, _, err := in(t.TempDir()).Install(context.Background(), "git::file://"+repo, false)
 	if err == nil || !strings.Contains(err.Error(), "git is needed") {
 		t.Error(err)
 	}
@@ -209,13 +209,13 @@ func TestWithoutGit(t *testing.T) {
 // context ends git.
 func TestNeverAsks(t *testing.T) {
 	server := newLogin(t)
-	_, _, err := New(t.TempDir()).Install(context.Background(), "git::"+server+"/app.git", false)
+	_, _, err := in(t.TempDir()).Install(context.Background(), "git::"+server+"/app.git", false)
 	if err == nil || !strings.Contains(err.Error(), "It needs a login") {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, _, err := New(t.TempDir()).Install(ctx, "git::"+server+"/app.git", false); !errors.Is(err, context.Canceled) {
+	if _, _, err := in(t.TempDir()).Install(ctx, "git::"+server+"/app.git", false); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }
@@ -231,7 +231,7 @@ func TestKilled(t *testing.T) {
 	if err := os.Chtimes(left, old, old); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := New(dir).Find("git::file://" + repo); !errors.Is(err, ErrNotInstalled) {
+	if _, err := in(dir).Find("git::file://" + repo); !errors.Is(err, ErrNotInstalled) {
 		t.Error(err)
 	}
 	installed(t, dir, "git::file://"+repo, false)
@@ -249,7 +249,7 @@ func TestSave(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := New(dir)
+	s := in(dir)
 	if changed, err := s.Save(nil); changed || err != nil {
 		t.Error(changed, err)
 	}
@@ -261,3 +261,6 @@ func TestSave(t *testing.T) {
 		t.Errorf("%s, %v", after, err)
 	}
 }
+
+// in is the store of a directory with its usual data directory.
+func in(dir string) *Store { return New(dir, filepath.Join(dir, ".stowage")) }

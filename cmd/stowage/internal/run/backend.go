@@ -37,11 +37,11 @@ type used struct {
 
 func (p place) same(o place) bool { return p.Type == o.Type && bytes.Equal(p.Arguments, o.Arguments) }
 
-func usedPath() string { return filepath.Join(DataDir, usedBackends) }
+func (r *Run) usedPath() string { return filepath.Join(r.dataDir("."), usedBackends) }
 
-func readUsed() (used, error) {
+func (r *Run) readUsed() (used, error) {
 	u := used{FormatVersion: 1, Contexts: map[string]place{}}
-	text, err := os.ReadFile(usedPath())
+	text, err := os.ReadFile(r.usedPath())
 	if errors.Is(err, fs.ErrNotExist) {
 		return u, nil
 	}
@@ -49,7 +49,7 @@ func readUsed() (used, error) {
 		err = json.Unmarshal(text, &u)
 	}
 	if err != nil {
-		return u, fmt.Errorf("%s, which says where the state was last kept: %w; delete it if it is damaged", usedPath(), err)
+		return u, fmt.Errorf("%s, which says where the state was last kept: %w; delete it if it is damaged", r.usedPath(), err)
 	}
 	if u.Contexts == nil {
 		u.Contexts = map[string]place{}
@@ -57,7 +57,7 @@ func readUsed() (used, error) {
 	for name, p := range u.Contexts {
 		var compact bytes.Buffer
 		if err := json.Compact(&compact, p.Arguments); err != nil {
-			return u, fmt.Errorf("%s: %w; delete it", usedPath(), err)
+			return u, fmt.Errorf("%s: %w; delete it", r.usedPath(), err)
 		}
 		p.Arguments = compact.Bytes()
 		u.Contexts[name] = p
@@ -67,7 +67,7 @@ func readUsed() (used, error) {
 
 // remember records that the state of the selected context is where cfg says.
 func (r *Run) remember(cfg *lang.Config) error {
-	u, err := readUsed()
+	u, err := r.readUsed()
 	if err != nil {
 		return err
 	}
@@ -82,10 +82,10 @@ func (r *Run) remember(cfg *lang.Config) error {
 	u.Contexts[contextName(cfg)] = here
 	text, err := json.MarshalIndent(u, "", "  ")
 	if err == nil {
-		err = os.MkdirAll(DataDir, 0o755)
+		err = os.MkdirAll(r.dataDir("."), 0o755)
 	}
 	if err == nil {
-		err = WriteFile(usedPath(), append(text, '\n'), 0o644)
+		err = WriteFile(r.usedPath(), append(text, '\n'), 0o644)
 	}
 	return err
 }
@@ -112,7 +112,7 @@ func (r *Run) placed(dir string, cfg *lang.Config) (place, state.Backend, error)
 }
 
 func (r *Run) env(dir string) state.Env {
-	return state.Env{Getenv: r.T.Getenv, Dir: filepath.Join(dir, DataDir), Base: dir}
+	return state.Env{Getenv: r.T.Getenv, Dir: r.dataDir(dir), Base: dir}
 }
 
 // former is where the state was kept before, if that is another place than cfg says: nil when it is not.
@@ -121,7 +121,7 @@ func (r *Run) former(cfg *lang.Config) (*place, *state.Store, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	u, err := readUsed()
+	u, err := r.readUsed()
 	if err != nil {
 		return nil, nil, err
 	}

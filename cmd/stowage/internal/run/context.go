@@ -15,7 +15,7 @@ import (
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/selection"
 	"github.com/stowage-iac/stowage/lang"
-	"github.com/stowage-iac/stowage/lang/source"
+	"github.com/stowage-iac/stowage/state"
 )
 
 // ContextEnv is the environment variable that chooses a context.
@@ -191,7 +191,7 @@ func (r *Run) Explicit() (Choice, error) { return r.choice(nil) }
 func (r *Run) Contexts() (*lang.Config, Choice, hcl.Diagnostics) {
 	var choice Choice
 	var problem error
-	cfg, diags := r.load(nil, source.New(".").Find, func(declared []string) (string, string) {
+	cfg, diags := r.load(nil, r.modules(".").Find, func(declared []string) (string, string) {
 		if choice, problem = r.choice(declared); !slices.Contains(declared, choice.Name) {
 			return "", ""
 		}
@@ -229,20 +229,57 @@ func (r *Run) Keep(change func(*selection.Directory)) error {
 	})
 }
 
-// StateOf tells where the state of a context is and, where that can be read at
-// once, its serial.
-func (r *Run) StateOf(ctx context.Context, cfg *lang.Config, c *lang.Context) (location string, serial uint64, diags hcl.Diagnostics) {
+// StateOf tells where the state of a context is, and what it is. It returns when ctx
+// ends, whatever the backend does.
+func (r *Run) StateOf(ctx context.Context, cfg *lang.Config, c *lang.Context) (Standing, hcl.Diagnostics) {
 	in := *cfg
 	in.Selected, in.Context, in.Settings.Backend = c, c.Name, c.Backend
-	store, diags := r.open("", &in)
+	mine, err := r.Mine()
+	if err != nil {
+		return Standing{}, Diagnose("Cannot read your choices", err)
+	}
+	terminal := *r.T // with the variables of that context
+	terminal.Getenv = func(name string) string {
+		if v := r.T.Getenv(name); v != "" {
+			return v
+		}
+		return mine.Environment[c.Name][name]
+	}
+	other := *r
+	other.T = &terminal
+	store, diags := other.open("", &in)
 	if diags.HasErrors() {
-		return "", 0, diags
+		return Standing{}, diags
 	}
-	if c.Backend.Type == "" || c.Backend.Type == "local" {
-		serial, _ = store.Serial(ctx) // what cannot be read is told by the commands that need it
+	s := Standing{Location: store.Location()}
+	type answer struct {
+		version *state.Version
+		err     error
 	}
-	return store.Location(), serial, nil
+	answers := make(chan answer, 1)
+	go func() {
+		defer store.Close()
+		v, err := store.Present(ctx)
+		answers <- answer{v, err}
+	}()
+	select {
+	case a := <-answers:
+		s.Present, s.Err = a.version, a.err
+	case <-ctx.Done():
+		s.Err = context.Cause(ctx)
+	}
+	return s, nil
 }
+
+// Standing is the state of a context.
+type Standing struct {
+	Location string
+	Present  *state.Version // nil: nothing is there yet, or it could not be read
+	Err      error          // why it could not be read
+}
+
+// Declared reports whether the loaded configuration declares a context.
+func (r *Run) Declared(context string) bool { return slices.Contains(r.contexts, context) }
 
 // Names are the names of the declared contexts, sorted.
 func Names(cfg *lang.Config) []string {

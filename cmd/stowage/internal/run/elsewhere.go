@@ -9,7 +9,6 @@ import (
 
 	"github.com/stowage-iac/stowage/api"
 	"github.com/stowage-iac/stowage/lang"
-	"github.com/stowage-iac/stowage/lang/source"
 	"github.com/stowage-iac/stowage/providers"
 	"github.com/stowage-iac/stowage/providers/registry"
 	"github.com/stowage-iac/stowage/ssh"
@@ -24,7 +23,7 @@ func (r *Run) LoadDir(dir string) (*lang.Config, hcl.Diagnostics) {
 	}
 	cfg, diags := lang.Load(dir, lang.Options{
 		Schemas: r.Schemas, Backends: stateregistry.Schemas(), Later: registry.Later(), Version: api.StowageVersion,
-		Module: source.New(dir).Find,
+		Module: r.modules(dir).Find,
 	})
 	for name, f := range cfg.Files {
 		r.files[name] = f

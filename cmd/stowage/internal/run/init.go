@@ -78,20 +78,26 @@ func (r *Run) migrate(ctx context.Context, cfg *lang.Config, to *state.Store, he
 	if !old.Exists {
 		return false, cli.OK
 	}
-	if !o.Migrate {
-		if !r.T.Interactive() {
-			r.Report(r.unmigrated(ctx, cfg))
-			return false, cli.Failed
-		}
-		code := r.Approve(ctx, "init", fmt.Sprintf("Do you want to move the state from %s to %s?", last.Location, here.Location),
-			"With its earlier versions; what is left there is marked as moved. To leave it alone: stowage init -reconfigure.", "-migrate-state")
-		if code != cli.OK {
-			return false, code
-		}
+	if code := r.approveMove(ctx, cfg, last.Location, here.Location, o); code != cli.OK {
+		return false, code
 	}
 	_, err = state.Migrate(ctx, from, to, o.LockTimeout, func(step string) { fmt.Fprintf(r.T.Err, "%s.\n", step) })
 	if err != nil {
 		return false, r.Fail("Cannot move the state", err)
 	}
 	return true, cli.OK
+}
+
+// approveMove asks whether to move the state; -migrate-state has said so, but in a
+// protected context its name is typed in any case.
+func (r *Run) approveMove(ctx context.Context, cfg *lang.Config, from, to string, o BackendOptions) int {
+	switch {
+	case o.Migrate:
+		return r.ApproveEdit(ctx, "init -migrate-state")
+	case !r.T.Interactive():
+		r.Report(r.unmigrated(ctx, cfg))
+		return cli.Failed
+	}
+	return r.Approve(ctx, "init", fmt.Sprintf("Do you want to move the state from %s to %s?", from, to),
+		"With its earlier versions; what is left there is marked as moved. To leave it alone: stowage init -reconfigure.", "-migrate-state")
 }

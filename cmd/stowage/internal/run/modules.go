@@ -18,7 +18,7 @@ func (r *Run) Install(ctx context.Context, upgrade bool, found func(source.Insta
 		tree lang.Tree
 		err  error
 	}
-	store, known, used := source.New("."), map[string]answer{}, map[string]bool{}
+	store, known, used := r.modules("."), map[string]answer{}, map[string]bool{}
 	cfg, diags = r.loadWith(nil, func(from string) (lang.Tree, error) {
 		if a, ok := known[from]; ok {
 			return a.tree, a.err

@@ -15,7 +15,6 @@ import (
 
 	"github.com/stowage-iac/stowage/api"
 	"github.com/stowage-iac/stowage/lang"
-	"github.com/stowage-iac/stowage/lang/source"
 	"github.com/stowage-iac/stowage/planner"
 	"github.com/stowage-iac/stowage/providers"
 	"github.com/stowage-iac/stowage/providers/data"
@@ -52,7 +51,7 @@ func (o outside) Outputs(ctx context.Context, of providers.StateRef) (map[string
 		}
 		return of.Context, "the argument context"
 	})
-	options.Module = source.New(dir).Find
+	options.Module = o.r.modules(dir).Find
 	config, diags := lang.Load(dir, options)
 	if diags.HasErrors() && !config.StateKnown {
 		return nil, firstError(diags)

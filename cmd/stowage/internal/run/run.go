@@ -20,7 +20,6 @@ import (
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/view"
 	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/lang/schema"
-	"github.com/stowage-iac/stowage/lang/source"
 	"github.com/stowage-iac/stowage/providers"
 	"github.com/stowage-iac/stowage/providers/registry"
 	"github.com/stowage-iac/stowage/state"
@@ -29,9 +28,6 @@ import (
 
 // DefaultState is the state's file when the configuration names none.
 const DefaultState = "stowage.state.json"
-
-// DataDir is where a configuration's directory keeps what belongs to this working copy.
-const DataDir = ".stowage"
 
 // Run is one run of a command in the working directory.
 type Run struct {
@@ -42,6 +38,7 @@ type Run struct {
 	files    map[string]*hcl.File // for snippets
 	current  *Session             // nil before there is one
 	selected *lang.Context        // of the loaded configuration, nil where none is
+	contexts []string             // that it declares
 }
 
 // New begins a run.
@@ -151,7 +148,7 @@ func (r *Run) Load() (*lang.Config, hcl.Diagnostics) {
 
 // LoadFiles loads a configuration from a snapshot of its files; nil reads the directory.
 func (r *Run) LoadFiles(files map[string][]byte) (*lang.Config, hcl.Diagnostics) {
-	return r.loadWith(files, source.New(".").Find)
+	return r.loadWith(files, r.modules(".").Find)
 }
 
 // loadWith loads in the context that was chosen; module finds those of other places.
@@ -162,7 +159,7 @@ func (r *Run) loadWith(files map[string][]byte, module func(string) (lang.Tree, 
 		problem = err
 		return c.Name, c.How
 	})
-	r.selected = cfg.Selected
+	r.selected, r.contexts = cfg.Selected, Names(cfg)
 	if name := contextName(cfg); name != "" && problem == nil {
 		problem = r.enter(name)
 	}
@@ -245,13 +242,4 @@ func (r *Run) Stored() (*state.Store, hcl.Diagnostics) {
 		return nil, diags
 	}
 	return r.Store(cfg)
-}
-
-// StoredKeys is Stored with the keys of that state.
-func (r *Run) StoredKeys() (*state.Store, *state.Keyring, hcl.Diagnostics) {
-	store, diags := r.Stored()
-	if diags.HasErrors() {
-		return nil, nil, diags
-	}
-	return store, store.Keys(), nil
 }

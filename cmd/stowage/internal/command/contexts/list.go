@@ -2,28 +2,40 @@ package contexts
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/run"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/view"
 	"github.com/stowage-iac/stowage/lang"
 )
 
+// patience is how long the states of all contexts are waited for, which are looked at
+// side by side.
+const patience = 8 * time.Second
+
+var errSlow = fmt.Errorf("it did not answer within %s", patience)
+
 // listed is a context as -json prints it.
 type listed struct {
-	Name        string   `json:"name"`
-	Selected    bool     `json:"selected"`
-	How         string   `json:"selected_by,omitempty"` // -context, STOWAGE_CONTEXT, context use, only
-	Protected   bool     `json:"protected"`
-	Description string   `json:"description,omitempty"`
-	State       string   `json:"state"`            // where it is
-	Serial      uint64   `json:"serial,omitempty"` // of the state, 0: not applied, or not readable here at once
-	Variables   []string `json:"variables"`        // that the context gives
-	Environment []string `json:"environment"`      // names that the user's file holds for it
+	Name        string    `json:"name"`
+	Selected    bool      `json:"selected"`
+	How         string    `json:"selected_by,omitempty"` // -context, STOWAGE_CONTEXT, context use, only
+	Protected   bool      `json:"protected"`
+	Description string    `json:"description,omitempty"`
+	State       string    `json:"state"`            // where it is
+	Serial      uint64    `json:"serial,omitempty"` // of the state, 0: not applied, or it cannot be read
+	Written     time.Time `json:"written,omitzero"` // its last change
+	By          string    `json:"by,omitempty"`     // user@host
+	Operation   string    `json:"operation,omitempty"`
+	Error       string    `json:"error,omitempty"` // why the state cannot be read
+	Variables   []string  `json:"variables"`       // that the context gives
+	Environment []string  `json:"environment"`     // names that the user's file holds for it
 }
 
 // List is "context list".
@@ -31,7 +43,9 @@ func List() *cli.Command {
 	return &cli.Command{
 		Name: "context list", Synopsis: "List the declared contexts", Usage: "[options]",
 		Doc: `Lists the contexts that the configuration declares, with a star at the one that
-commands work in, where each keeps its state, and that state's serial.`,
+commands work in, where each keeps its state, that state's serial and when it was
+last written. The states of all backends are looked at side by side, for 8 seconds
+at the most; what cannot be read has a question mark, and the reason below.`,
 		Example: "$ stowage context list\n$ stowage context list -json",
 		Bind: func(f *cli.Flags) cli.Run {
 			asJSON := f.Bool("json", false, "Print a JSON array")
@@ -69,13 +83,18 @@ func list(ctx context.Context, r *run.Run, asJSON bool) int {
 	if r.Report(diags) {
 		return cli.Failed
 	}
-	all := []listed{}
-	for _, c := range cfg.Contexts {
-		l, diags := describe(ctx, r, cfg, c, choice)
-		if r.Report(diags) {
-			return cli.Failed
-		}
-		all = append(all, l)
+	var all []listed
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errSlow)
+	defer cancel()
+	each := make([]hcl.Diagnostics, len(cfg.Contexts))
+	var looking sync.WaitGroup
+	all = make([]listed, len(cfg.Contexts))
+	for i, c := range cfg.Contexts {
+		looking.Go(func() { all[i], each[i] = describe(ctx, r, cfg, c, choice) })
+	}
+	looking.Wait()
+	if r.Report(slices.Concat(each...)) {
+		return cli.Failed
 	}
 	if asJSON {
 		return print(r, all)
@@ -84,9 +103,9 @@ func list(ctx context.Context, r *run.Run, asJSON bool) int {
 		r.Note("this configuration declares no contexts. Declare one for each environment: context \"prod\" { variables = { … } }")
 		return cli.OK
 	}
-	rows := [][]string{{"  NAME", "SERIAL", "STATE", "DESCRIPTION"}}
+	rows := [][]string{{"  NAME", "SERIAL", "CHANGED", "STATE", "DESCRIPTION"}}
 	for _, l := range all {
-		name, serial := "  "+l.Name, "-"
+		name, serial, changed := "  "+l.Name, "-", "-"
 		if l.Selected {
 			name = "* " + l.Name
 		}
@@ -96,10 +115,21 @@ func list(ctx context.Context, r *run.Run, asJSON bool) int {
 		if l.Serial > 0 {
 			serial = fmt.Sprint(l.Serial)
 		}
-		rows = append(rows, []string{name, serial, l.State, l.Description})
+		if !l.Written.IsZero() {
+			changed = l.Written.UTC().Format(time.DateTime)
+		}
+		if l.Error != "" {
+			serial, changed = "?", "?"
+		}
+		rows = append(rows, []string{name, serial, changed, l.State, l.Description})
 	}
 	if err := r.Out().Table(r.T.Out, rows); err != nil {
 		return r.Fail("Cannot write the result", err)
+	}
+	for _, l := range all {
+		if l.Error != "" {
+			r.Note(fmt.Sprintf("the state of %s cannot be read: %s", l.Name, l.Error))
+		}
 	}
 	return cli.OK
 }
@@ -124,6 +154,8 @@ func show(ctx context.Context, r *run.Run, name string, asJSON bool) int {
 		r.Report(run.Undecided(cfg))
 		return cli.Failed
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errSlow)
+	defer cancel()
 	l, diags := describe(ctx, r, cfg, c, choice)
 	if r.Report(diags) {
 		return cli.Failed
@@ -135,8 +167,14 @@ func show(ctx context.Context, r *run.Run, name string, asJSON bool) int {
 	if l.Selected {
 		selected = "yes, by " + how(choice)
 	}
-	if l.Serial > 0 {
+	switch {
+	case l.Error != "":
+		serial = "it cannot be read: " + l.Error
+	case l.Serial > 0:
 		serial = fmt.Sprint(l.Serial)
+	}
+	if !l.Written.IsZero() {
+		serial += fmt.Sprintf(", written by %s at %s (%s)", l.By, l.Written.UTC().Format(time.DateTime), l.Operation)
 	}
 	rows := [][]string{{"name", c.Title()}, {"description", l.Description}, {"selected", selected}, {"state", l.State}, {"serial", serial}}
 	if l.Description == "" {
@@ -155,10 +193,7 @@ func show(ctx context.Context, r *run.Run, name string, asJSON bool) int {
 }
 
 func print(r *run.Run, v any) int {
-	e := json.NewEncoder(r.T.Out)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(v); err != nil {
+	if err := view.JSON(r.T.Out, v); err != nil {
 		return r.Fail("Cannot write the result", err)
 	}
 	return cli.OK
@@ -177,7 +212,13 @@ func describe(ctx context.Context, r *run.Run, cfg *lang.Config, c *lang.Context
 		return l, run.Diagnose("Cannot read your choices", err)
 	}
 	l.Environment = run.Sorted(mine.Environment[c.Name])
-	var diags hcl.Diagnostics
-	l.State, l.Serial, diags = r.StateOf(ctx, cfg, c)
+	s, diags := r.StateOf(ctx, cfg, c)
+	l.State = s.Location
+	if p := s.Present; p != nil {
+		l.Serial, l.Written, l.By, l.Operation = p.Serial, p.Written, p.Who, p.Operation
+	}
+	if s.Err != nil {
+		l.Error = s.Err.Error()
+	}
 	return l, diags
 }

@@ -20,7 +20,9 @@ func Push() *cli.Command {
 		Doc: `Replaces the state by what FILE holds ("-" is standard input): what "stowage state
 pull" printed, or a state as it is stored. The state must have the same lineage,
 and a serial that is not beyond the file's: else somebody has applied since. The
-present state becomes the newest of the earlier versions.`,
+present state becomes the newest of the earlier versions. It belongs to the chosen
+context from then on: so a context that gets another name keeps its state
+(docs/contexts.md).`,
 		Example: "$ stowage state pull > state.json\n$ stowage state push state.json",
 		MinArgs: 1, MaxArgs: 1, CompleteArgs: "*.json",
 		Bind: func(f *cli.Flags) cli.Run {
@@ -35,20 +37,27 @@ present state becomes the newest of the earlier versions.`,
 }
 
 func push(ctx context.Context, r *run.Run, path string, o editing, force bool) int {
-	store, keys, diags := r.StoredKeys()
+	store, diags := r.Stored()
 	if r.Report(diags) {
 		return cli.Failed
 	}
+	store = store.Renaming()
 	data, err := readInput(path)
 	if err != nil {
 		return r.Fail("Cannot read the file", err)
 	}
-	pushed, err := state.Import(data, keys)
+	pushed, err := state.Import(data, store.Keys())
 	if err != nil {
 		return r.Fail("Cannot read the file", fmt.Errorf("%s: %w", path, err))
 	}
 	return edit(ctx, r, store, "state push", o, func(locked *state.Locked, base *state.Loaded) (edited, hcl.Diagnostics) {
 		was := base.State.Serial
+		for _, context := range []string{base.State.Context, pushed.Context} {
+			if !force && context != store.Context() && r.Declared(context) {
+				return refused(fmt.Errorf("%w: what is there or in the file belongs to %q, and the selected context is %q; choose that one, or replace it nevertheless with -force",
+					state.ErrContext, context, store.Context()))
+			}
+		}
 		if !force && base.Exists && base.State.Lineage != pushed.Lineage {
 			return refused(fmt.Errorf("%w: the file's is %s, the state's %s; -force replaces it nevertheless", state.ErrForeign, pushed.Lineage, base.State.Lineage))
 		}
