@@ -234,6 +234,15 @@ func (e *Evaluator) output(o *Output) (cty.Value, []string, hcl.Diagnostics) {
 	return v, f.addresses(), diags
 }
 
+// Conditions evaluates the preconditions of an output of the root module; what is
+// wrong with them is among the diagnostics of Output, too.
+func (e *Evaluator) Conditions(o *Output) Outcome {
+	if len(o.pre) == 0 {
+		return Outcome{}
+	}
+	return e.root.frame(nil).judged(o.pre, "precondition of output "+quote(o.Name))
+}
+
 // dependOn records an entry of depends_on.
 func (f *frame) dependOn(d dependency) hcl.Diagnostics {
 	if d.call != nil {

@@ -11,8 +11,8 @@ import (
 
 // Checked is the outcome of the conditions of one thing.
 type Checked struct {
-	Kind     string      `json:"kind"`    // resource, check
-	Address  string      `json:"address"` // pod.web[0], check.health
+	Kind     string      `json:"kind"`    // resource, output, check
+	Address  string      `json:"address"` // pod.web[0], output.url, check.health
 	Status   lang.Status `json:"status"`
 	Problems []string    `json:"problems,omitempty"`
 }

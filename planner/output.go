@@ -104,6 +104,9 @@ func (m *maker) output(o *lang.Output) {
 	if diags.HasErrors() {
 		return
 	}
+	if out := m.ev.Conditions(o); out.Status != "" {
+		m.plan.Checks = append(m.plan.Checks, Checked{"output", "output." + o.Name, out.Status, out.Problems})
+	}
 	if o.Sensitive {
 		v = v.WithMarks(lang.Sensitive)
 	}

@@ -52,7 +52,8 @@ type Plan struct {
 	Pods      []PodPlacement
 	Nodes     []NodeUse
 	Outputs   []OutputChange
-	// Checks are the outcomes of all conditions, by address; those of check blocks are last.
+	// Checks are the outcomes of all conditions, by address; those of outputs, and then of
+	// check blocks, are last.
 	Checks []Checked
 	// Adopts is the ID of the cluster that an imported node belongs to; "" where the state has one.
 	Adopts string

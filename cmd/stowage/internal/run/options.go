@@ -21,6 +21,7 @@ type Options struct {
 	LockTimeout time.Duration
 	Parallelism int
 	JSON        bool
+	Markdown    bool // plan: print it for a comment, and nothing else on standard output
 	AutoApprove bool
 	Out         string // plan: the file to save to
 	Bare        bool   // where there is no configuration, an empty one will do

@@ -25,7 +25,7 @@ func (s *Session) Save(p *planner.Plan, path string) int {
 	if err != nil {
 		return s.failed(Diagnose("Cannot save the plan", err))
 	}
-	if s.stream != nil {
+	if s.stream != nil || s.o.Markdown {
 		return cli.OK
 	}
 	if err := s.r.Out().Saved(s.r.T.Out, path, p.Empty() || s.r.T.Automation); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/stowage-iac/stowage/api"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/view"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/view/markdown"
 	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/planner"
 	"github.com/stowage-iac/stowage/ssh"
@@ -210,7 +211,13 @@ func (s *Session) Show(p *planner.Plan) int {
 		}
 		return cli.OK
 	}
-	if err := s.r.Out().Plan(s.r.T.Out, p); err != nil {
+	var err error
+	if s.o.Markdown {
+		err = markdown.Plan(s.r.T.Out, s.r.Out().Report(p))
+	} else {
+		err = s.r.Out().Plan(s.r.T.Out, p)
+	}
+	if err != nil {
 		return s.r.Fail("Cannot write the plan", err)
 	}
 	return cli.OK

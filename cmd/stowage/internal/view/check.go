@@ -7,10 +7,10 @@ import (
 	"github.com/stowage-iac/stowage/planner"
 )
 
-// CheckJSON is the outcome of the conditions of one resource instance or check block.
+// CheckJSON is the outcome of the conditions of one resource instance, output or check block.
 type CheckJSON struct {
 	Address  string   `json:"address"`
-	Kind     string   `json:"kind"`   // resource, check
+	Kind     string   `json:"kind"`   // resource, output, check
 	Status   string   `json:"status"` // pass, fail, error, unknown
 	Problems []string `json:"problems,omitempty"`
 }

@@ -22,7 +22,7 @@ told before the plan.
 With -detailed-exitcode the exit code is 0 when there is nothing to do, 1 after an
 error and 2 when there are changes. With -refresh-only as well, 2 means drift: what
 the cluster healed by itself is none.`,
-		Example: "$ stowage plan -var replicas=3\n$ stowage plan -out=web.plan && stowage apply web.plan\n$ stowage plan -target=pod.web\n$ stowage plan -refresh-only -detailed-exitcode",
+		Example: "$ stowage plan -var replicas=3\n$ stowage plan -out=web.plan && stowage apply web.plan\n$ stowage plan -target=pod.web\n$ stowage plan -markdown > comment.md\n$ stowage plan -refresh-only -detailed-exitcode",
 		Bind: func(f *cli.Flags) cli.Run {
 			o := run.Bind(f)
 			out := f.File("out", "FILE", "*", "Save the plan, encrypted where it holds anything sensitive, for \"stowage apply FILE\"")
@@ -31,6 +31,7 @@ the cluster healed by itself is none.`,
 			f.BoolVar(&o.Destroy, "destroy", false, "Plan to destroy everything")
 			f.BoolVar(&o.Lock, "lock", false, "Hold the state's lock while planning, so that nobody applies meanwhile")
 			f.BoolVar(&o.JSON, "json", false, "Print a stream of JSON objects, one a line")
+			f.BoolVar(&o.Markdown, "markdown", false, "Print the plan for a comment on a pull or merge request, as \"stowage show\" does")
 			return func(ctx context.Context, t *cli.Terminal, _ []string) int {
 				return plan(ctx, run.New(t), o, *out, *detailed)
 			}
@@ -41,6 +42,9 @@ the cluster healed by itself is none.`,
 func plan(ctx context.Context, r *run.Run, o *run.Options, out string, detailed bool) int {
 	if why := o.Conflict(); why != "" {
 		return r.T.Usage("stowage plan: %s", why)
+	}
+	if o.JSON && o.Markdown {
+		return r.T.Usage("stowage plan: -json and -markdown exclude each other")
 	}
 	ctx, release := cli.Interruptible(ctx, 2*time.Second, func() { r.TellInterrupt(false) })
 	defer release()
