@@ -165,24 +165,39 @@ func (l *loader) dependsOn(a *hclsyntax.Attribute, owner *Resource) []dependency
 
 func (l *loader) defineLifecycle(r *Resource, b *hclsyntax.Block) {
 	const in = "the lifecycle block"
-	if isData(r.Kind) { // nothing judges its conditions yet, and the rest has no meaning there
-		l.errorf("Not supported yet", b.DefRange(), "A data block has no lifecycle block in this version of Stowage. Put the condition into a check block, or into a precondition of what uses %s.", r.address)
+	m := l.members(b.Body, in, nil)
+	if isData(r.Kind) {
+		for _, name := range []string{"prevent_destroy", "create_before_destroy", "ignore_changes", "replace_triggered_by"} {
+			if a := m.attr(name); a != nil {
+				l.errorf("No meaning in a data block", a.NameRange, "%s makes nothing that could be kept, replaced or destroyed: its lifecycle block holds preconditions and postconditions only. Remove %s.", r.address, name)
+			}
+		}
+		l.defineConditions(r, m)
+		m.done()
 		return
 	}
-	m := l.members(b.Body, in, nil)
 	r.Lifecycle.PreventDestroy = l.constBool(m.attr("prevent_destroy"), in)
 	r.Lifecycle.CreateBeforeDestroy = l.constBool(m.attr("create_before_destroy"), in)
 	if a := m.attr("ignore_changes"); a != nil {
 		r.Lifecycle.IgnoreChanges = l.ignoreChanges(r, a)
 	}
-	s := scope{in: r.address, owner: r, count: r.count != nil, each: r.forEach != nil}
 	if a := m.attr("replace_triggered_by"); a != nil {
-		r.triggers = l.triggers(a, s)
+		r.triggers = l.triggers(a, r.inside())
 	}
+	l.defineConditions(r, m)
+	m.done()
+}
+
+// inside is what expressions that each instance evaluates may refer to.
+func (r *Resource) inside() scope {
+	return scope{in: r.address, owner: r, count: r.count != nil, each: r.forEach != nil}
+}
+
+func (l *loader) defineConditions(r *Resource, m *members) {
+	s := r.inside()
 	r.pre = l.conditions(m.block("precondition"), "Precondition failed", s)
 	s.self = true
 	r.post = l.conditions(m.block("postcondition"), "Postcondition failed", s)
-	m.done()
 }
 
 func (l *loader) ignoreChanges(r *Resource, a *hclsyntax.Attribute) []string {

@@ -40,9 +40,41 @@ func (m *maker) sources(ctx context.Context, blocks []*lang.Block) {
 			m.unread(inst)
 			continue
 		}
+		if !m.judged(inst, j) {
+			continue
+		}
 		m.plan.Data = append(m.plan.Data, Data{Address: inst.Address, Kind: inst.Kind, Value: j.value})
 		m.ev.Set(inst.Address, j.value)
 	}
+}
+
+// judged judges the postconditions of what was read. Where they depend on what only an
+// apply will know, the source is read again during it.
+func (m *maker) judged(inst *lang.Instance, j *dataJob) bool {
+	b := m.blocks[lang.BlockOf(inst.Address)]
+	out := m.ev.Postconditions(b.block, inst.Key, j.value)
+	if out.Status == lang.Unknown {
+		m.defers(b, inst, "its postcondition refers to values not yet known")
+		return false
+	}
+	m.about(inst.Address, func() { m.diags = append(m.diags, out.Diags...) })
+	if status := inst.Pre.Status.Worst(out.Status); status != "" {
+		m.plan.Checks = append(m.plan.Checks, Checked{"resource", inst.Address, status, append(inst.Pre.Problems, out.Problems...)})
+	}
+	if out.Diags.HasErrors() {
+		m.unread(inst)
+		return false
+	}
+	return true
+}
+
+// defers leaves the reading of an instance to the apply.
+func (m *maker) defers(b *blockPlan, inst *lang.Instance, why string) {
+	c := m.later(m.kinds[inst.Kind], inst, why)
+	m.about(inst.Address, func() { m.conditions(b.block, inst, c) })
+	b.instances = append(b.instances, c)
+	m.changes[c.Address] = c
+	m.ev.Set(c.Address, c.After)
 }
 
 // sourceBlock plans the instances of a block; ready is called for those that can be
@@ -72,10 +104,7 @@ func (m *maker) sourceBlock(in *lang.Block, ready func(*kindInfo, *lang.Instance
 			ready(k, inst)
 			continue
 		}
-		c := m.later(k, inst, why)
-		b.instances = append(b.instances, c)
-		m.changes[c.Address] = c
-		m.ev.Set(c.Address, c.After)
+		m.defers(b, inst, why)
 	}
 }
 
@@ -89,8 +118,11 @@ func (m *maker) unread(inst *lang.Instance) {
 
 // deferred says why a source cannot be read before the apply; "" when it can.
 func (m *maker) deferred(inst *lang.Instance) string {
-	if !inst.Config.IsWhollyKnown() {
+	switch {
+	case !inst.Config.IsWhollyKnown():
 		return "config refers to values not yet known"
+	case inst.Pre.Status == lang.Unknown:
+		return "its precondition refers to values not yet known"
 	}
 	for _, dep := range inst.Deps {
 		if m.pending(dep) {

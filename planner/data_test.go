@@ -246,6 +246,55 @@ output "x" { value = data.fact.x.value }
 	}
 }
 
+// What is read during an apply is judged then: where it is not as it should be, what
+// needs it is not done, of a saved plan, too.
+func TestDataIsJudgedDuringApply(t *testing.T) {
+	l := newLab(t, "m").write(`
+node "m" { address = "10.0.0.1" }
+config "first" { text = "first" }
+data "fact" "x" {
+  name = "n${config.first.serial}"
+  lifecycle {
+    postcondition {
+      condition     = self.value == "good"
+      error_message = "It is ${self.value}."
+    }
+  }
+}
+data "fact" "y" {
+  count = 2
+  name  = "y"
+  lifecycle {
+    precondition {
+      condition     = config.first.serial == 2 - count.index
+      error_message = "Number ${count.index}."
+    }
+  }
+}
+config "x" { text = data.fact.x.value }
+config "y" { text = data.fact.y[0].value }
+config "z" { text = data.fact.y[1].value }
+`)
+	l.world.facts["n1"], l.world.facts["y"] = "bad", "y"
+	r, diags := l.tryApply(t.Context())
+	got := text(diags)
+	for _, want := range []string{"It is bad. (postcondition of data.fact.x)", "Number 0. (precondition of data.fact.y[0])"} {
+		if strings.Count(got, want) != 1 {
+			t.Errorf("%q is not told once: %s", want, got)
+		}
+	}
+	if strings.Join(r.Failed, " ") != "read data.fact.x read data.fact.y[0]" || strings.Join(r.NotDone, " ") != "create config.x create config.y" {
+		t.Errorf("failed %v, not done %v", r.Failed, r.NotDone)
+	}
+	if _, ok := l.world.objects["config.z"]; !ok {
+		t.Error("what does not need it was not applied")
+	}
+	l.world.facts["n1"] = "good"
+	if p, diags := l.tryPlan(); !strings.Contains(text(diags), "Number 0.") || strings.Contains(text(diags), "It is") {
+		t.Errorf("%s\n%s", text(diags), p)
+	}
+}
+
 // A destroy reads nothing.
 func TestDestroyReadsNoData(t *testing.T) {
 	l := newLab(t, "m").write(`

@@ -101,6 +101,9 @@ func (x *executor) readData(c *Change) hcl.Diagnostics {
 	v, more := x.Data(x.Hard, req)
 	diags = append(diags, x.located(c, more)...)
 	if !diags.HasErrors() {
+		diags = append(diags, x.postconditions(c, v)...)
+	}
+	if !diags.HasErrors() {
 		x.set(c.Address, v)
 	}
 	return diags

@@ -2,8 +2,11 @@ package planner
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
+
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/stowage-iac/stowage/lang"
 )
@@ -35,8 +38,12 @@ func (m *maker) stands(given string) bool {
 		return true
 	}
 	if block, key := splitAddress(given); key != "" {
-		if b := m.blocks[block]; b != nil && b.failed {
-			return true // its keys are not known
+		switch b := m.blocks[block]; {
+		case b == nil:
+		case b.failed: // its keys are not known
+			return true
+		case slices.ContainsFunc(b.keys, func(key cty.Value) bool { return lang.InstanceAddress(block, key) == given }):
+			return true // of data that was read, which is no change
 		}
 	}
 	if m.in.Destroy && m.in.Config != nil { // nothing of it is evaluated

@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -89,6 +90,7 @@ func (m *maker) leave(in map[string]bool) {
 	for _, address := range sortedKeys(m.left) {
 		m.stay(address)
 	}
+	m.plan.Checks = slices.DeleteFunc(m.plan.Checks, func(c Checked) bool { return m.left[c.Address] })
 	for _, b := range m.blocks {
 		kept := b.instances[:0]
 		for _, c := range b.instances {

@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/stowage-iac/stowage/api"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
+	"github.com/stowage-iac/stowage/cmd/stowage/internal/run"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/view"
 	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/planner"
@@ -149,7 +151,10 @@ func planExample(t *testing.T, dir, context string) *planner.Plan {
 			Kernel: "6.1.0", CPUs: 2, Memory: 4 << 30, DiskFree: 20 << 30, CgroupVersion: 2, Init: "systemd", PackageTool: "apt",
 		}}
 	}
+	t.Setenv("CI_COMMIT", "4f2a1c9") // that examples/data reads
+	outside := run.New(cli.Process()).Outside(config)
 	plan, diags := planner.Make(t.Context(), planner.Input{
+		Data: planner.NewDataReader(planner.DataOptions{Outside: outside}).Read, Outside: outside,
 		Config: config, Inputs: lang.Inputs{Variables: vars}, Kinds: registry.Kinds(), World: world,
 		State:   &state.State{Lineage: "example", HashKey: []byte("example"), Instances: map[string]*state.Instance{}},
 		Context: context, Protected: config.Selected != nil && config.Selected.Protected,
