@@ -80,9 +80,9 @@ type argument struct {
 	name   string
 	schema *schema.Attribute
 	expr   *expression
-	rng    hcl.Range // of the whole
-	kind   string    // of the block
-	twin   string    // write-only argument beside it, or ""
+	source *hclsyntax.Attribute
+	kind   string // of the block
+	twin   string // write-only argument beside it, or ""
 }
 
 // blocks are the written nested blocks of one type.
@@ -258,7 +258,7 @@ func (l *loader) argument(b *body, a *hclsyntax.Attribute, s *schema.Block, o bo
 	if as.WriteOnly {
 		l.config.writeOnly[o.owner.Kind] = true
 	}
-	b.args = append(b.args, &argument{name: a.Name, schema: as, expr: x, rng: a.SrcRange, kind: o.owner.Kind, twin: twinOf(s, a.Name)})
+	b.args = append(b.args, &argument{name: a.Name, schema: as, expr: x, source: a, kind: o.owner.Kind, twin: twinOf(s, a.Name)})
 }
 
 // constantDefault converts a schema's default to the attribute's type.

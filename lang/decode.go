@@ -173,7 +173,7 @@ func (f *frame) argument(b *body, a *argument, ctx *hcl.EvalContext) (cty.Value,
 	fail := func(summary, detail string) (cty.Value, hcl.Diagnostics) {
 		diags = append(diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError, Summary: summary, Detail: detail,
-			Subject: a.expr.Range().Ptr(), Context: a.rng.Ptr(), Expression: a.expr.Expression, EvalContext: ctx,
+			Subject: a.expr.Range().Ptr(), Context: &a.source.SrcRange, Expression: a.expr.Expression, EvalContext: ctx,
 		})
 		return f.failed(s), f.explain(a.expr.Expression, diags)
 	}

@@ -18,9 +18,10 @@ func (e *Evaluator) Expand(b *Block) ([]cty.Value, hcl.Diagnostics) {
 	if open {
 		return keys, nil
 	}
-	f := b.in.frame(nil)
+	f := b.in.pooledFrame(nil)
 	x := expansion{frame: f, address: r.address, count: r.count, forEach: r.forEach}
 	x.expand()
+	plain := len(x.diags) == 0
 	x.diags = append(b.in.locate(f.explain(x.expression(), x.diags)), e.reported()...)
 
 	addresses := make([]string, len(x.keys))
@@ -40,6 +41,9 @@ func (e *Evaluator) Expand(b *Block) ([]cty.Value, hcl.Diagnostics) {
 		for i, key := range x.keys {
 			b.index[key.AsString()] = i
 		}
+	}
+	if plain {
+		f.release()
 	}
 	return b.keys, x.diags
 }

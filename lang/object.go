@@ -113,6 +113,20 @@ func Attribute(obj cty.Value, name string) (v cty.Value, ok bool) {
 	return obj.GetAttr(name), true
 }
 
+// Elements are the elements of a known list, set or tuple without marks of its own. An
+// ElementIterator makes a decimal number of each element's index besides.
+func Elements(v cty.Value) []cty.Value {
+	ty := v.Type()
+	if elems, ok := raw(v).([]any); ok && layoutKnown && ty.IsListType() {
+		ety, out := ty.ElementType(), make([]cty.Value, len(elems))
+		for i, e := range elems {
+			out[i] = fromRaw(ety, e)
+		}
+		return out
+	}
+	return v.AsValueSlice()
+}
+
 // WithAttributes returns a known object without marks with some attributes replaced,
 // and of the same type where the new values have the types of the old ones: the type
 // is then shared, and not built anew for every instance.

@@ -63,7 +63,7 @@ func (f *frame) reference(b *body, a *argument, ctx *hcl.EvalContext) (cty.Value
 func (f *frame) refError(a *argument, e hclsyntax.Expression, ctx *hcl.EvalContext, summary, detail string) *hcl.Diagnostic {
 	return &hcl.Diagnostic{
 		Severity: hcl.DiagError, Summary: summary, Detail: detail,
-		Subject: e.Range().Ptr(), Context: a.rng.Ptr(), Expression: e, EvalContext: ctx,
+		Subject: e.Range().Ptr(), Context: &a.source.SrcRange, Expression: e, EvalContext: ctx,
 	}
 }
 

@@ -198,9 +198,7 @@ func (e *encoder) object(c *codec, v cty.Value) error {
 
 func (e *encoder) sequence(c *codec, v cty.Value) error {
 	e.out = append(e.out, '[')
-	i := 0
-	for it := v.ElementIterator(); it.Next(); i++ {
-		_, ev := it.Element()
+	for i, ev := range lang.Elements(v) {
 		if i > 0 {
 			e.out = append(e.out, ',')
 		}

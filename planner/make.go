@@ -198,7 +198,7 @@ func (m *maker) evaluate(ctx context.Context) bool {
 func (m *maker) block(in *lang.Block) {
 	b := &blockPlan{block: in}
 	m.blocks[in.Address()] = b
-	m.ranges[in.Address()] = in.Resource.Range.Ptr()
+	m.ranges[in.Address()] = &in.Resource.Range
 	k := m.kinds[in.Resource.Kind]
 	keys, diags := m.ev.Expand(in)
 	m.about(in.Address(), func() { m.diags = append(m.diags, diags...) })

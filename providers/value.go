@@ -42,9 +42,9 @@ func Strs(obj cty.Value, name string) []string {
 	if !ok || !v.CanIterateElements() {
 		return nil
 	}
-	out := make([]string, 0, v.LengthInt())
-	for it := v.ElementIterator(); it.Next(); {
-		_, e := it.Element()
+	elems := lang.Elements(v)
+	out := make([]string, 0, len(elems))
+	for _, e := range elems {
 		if e, _ = e.Unmark(); e.IsKnown() && !e.IsNull() {
 			out = append(out, e.AsString())
 		}
@@ -74,12 +74,7 @@ func Objects(obj cty.Value, name string) []cty.Value {
 	if !ok || !v.CanIterateElements() {
 		return nil
 	}
-	out := make([]cty.Value, 0, v.LengthInt())
-	for it := v.ElementIterator(); it.Next(); {
-		_, e := it.Element()
-		out = append(out, e)
-	}
-	return out
+	return lang.Elements(v)
 }
 
 // Object is a nested object, ok false when it is null or unknown.

@@ -37,9 +37,15 @@ func (p *parser) literal() (hclsyntax.Expression, bool) {
 	if text == "" {
 		inner = p.between(p.end, p.end) // so ParseConfig has it
 	}
-	return &hclsyntax.TemplateExpr{
-		Parts: []hclsyntax.Expression{&hclsyntax.LiteralValueExpr{Val: cty.StringVal(text), SrcRange: inner}}, SrcRange: outer,
-	}, true
+	t := &struct { // one allocation for the three of a text
+		template hclsyntax.TemplateExpr
+		part     [1]hclsyntax.Expression
+		literal  hclsyntax.LiteralValueExpr
+	}{}
+	t.literal = hclsyntax.LiteralValueExpr{Val: cty.StringVal(text), SrcRange: inner}
+	t.part[0] = &t.literal
+	t.template = hclsyntax.TemplateExpr{Parts: t.part[:], SrcRange: outer}
+	return &t.template, true
 }
 
 // number parses a whole number.

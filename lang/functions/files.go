@@ -1,6 +1,7 @@
 package functions
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -133,11 +134,15 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 	case !info.Mode().IsRegular() && info.Mode()&fs.ModeNamedPipe == 0:
 		return nil, fmt.Errorf("%s is not a regular file", path)
 	}
-	data, err := io.ReadAll(io.LimitReader(file, limit+1))
-	if err == nil && int64(len(data)) > limit {
+	var data bytes.Buffer
+	if info.Mode().IsRegular() { // and what ReadFrom wants to see its end
+		data.Grow(int(min(info.Size(), limit) + bytes.MinRead))
+	}
+	_, err = data.ReadFrom(io.LimitReader(file, limit+1))
+	if err == nil && int64(data.Len()) > limit {
 		err = fmt.Errorf("%s has more than %d bytes", path, limit)
 	}
-	return data, err
+	return data.Bytes(), err
 }
 
 func fileFunctions(files *Files) map[string]function.Function {

@@ -72,8 +72,7 @@ func withRefs(req providers.PlanRequest, blocks string) (cty.Value, hcl.Diagnost
 	prior := priorRefs(req.Prior, blocks)
 	var diags hcl.Diagnostics
 	out := make([]cty.Value, 0, plain.LengthInt())
-	for it := plain.ElementIterator(); it.Next(); {
-		_, c := it.Element()
+	for _, c := range lang.Elements(plain) {
 		ref, d := resolve(req, cty.GetAttrPath(blocks).IndexInt(len(out)), c, prior)
 		diags = append(diags, d...)
 		out = append(out, providers.With(c, map[string]cty.Value{"ref": ref}))

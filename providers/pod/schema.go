@@ -12,6 +12,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/lang/schema"
 	"github.com/stowage-iac/stowage/providers"
 )
@@ -246,8 +247,7 @@ func validUser(v cty.Value) error {
 var capPattern = regexp.MustCompile(`^(CAP_)?[A-Z_]+$`)
 
 func validCaps(v cty.Value) error {
-	for it := v.ElementIterator(); it.Next(); {
-		_, e := it.Element()
+	for _, e := range lang.Elements(v) {
 		e, _ = e.Unmark()
 		if e.IsKnown() && (e.IsNull() || !capPattern.MatchString(e.AsString())) {
 			return fmt.Errorf("a capability is written like \"NET_ADMIN\"")

@@ -237,7 +237,7 @@ func elements(v cty.Value) []cty.Value {
 	if !usable(v) {
 		return nil
 	}
-	return v.AsValueSlice()
+	return lang.Elements(v)
 }
 
 func at(vs []cty.Value, i int) cty.Value {

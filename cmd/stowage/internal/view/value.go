@@ -43,8 +43,7 @@ func inline(v cty.Value) string {
 		return inlineKeyed(v)
 	case ty.IsListType() || ty.IsSetType() || ty.IsTupleType():
 		var elems []string
-		for it := v.ElementIterator(); it.Next(); {
-			_, e := it.Element()
+		for _, e := range lang.Elements(v) {
 			elems = append(elems, inline(e))
 		}
 		return "[" + strings.Join(elems, ", ") + "]"
