@@ -102,6 +102,8 @@ func reportOn(t *testing.T, files map[string][]byte, context string, flags []Var
 		}
 	}
 	all = append(all, e.Finish()...)
+	_, diags = e.Imports()
+	all = append(all, diags...)
 	for _, o := range c.Outputs {
 		_, _, diags := e.Output(o.Name)
 		all = append(all, diags...)

@@ -123,9 +123,12 @@ func (e *Evaluator) imports(i *importBlock) (all []Import, diags hcl.Diagnostics
 			return
 		}
 		id, err := convert.Convert(v, cty.String)
+		if e.checking && err == nil && !id.IsKnown() && !id.IsMarked() {
+			return
+		}
 		if err != nil || id.IsMarked() || id.IsNull() || !id.IsKnown() || id.AsString() == "" {
 			diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Invalid ID", Subject: i.id.Range().Ptr(),
-				Detail: "The id of an import must be a text that is known, not empty and not sensitive."})
+				Detail: "The id of an import must be a text that is known, not empty, not sensitive and not ephemeral."})
 			return
 		}
 		all = append(all, Import{InstanceAddress(i.block, key), id.AsString(), i.rng})
@@ -139,9 +142,12 @@ func (e *Evaluator) imports(i *importBlock) (all []Import, diags hcl.Diagnostics
 		return nil, f.explain(i.forEach.Expression, more)
 	}
 	ty := v.Type()
+	if e.checking && !v.IsKnown() && !v.IsMarked() {
+		return nil, nil
+	}
 	if v.IsMarked() || !v.IsKnown() || v.IsNull() || !(ty.IsMapType() || ty.IsObjectType() || ty.IsSetType() && ty.ElementType() == cty.String) {
 		return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Invalid for_each", Subject: i.forEach.Range().Ptr(),
-			Detail: "The for_each of an import must be a map, an object or a set of strings, known and not sensitive."}}
+			Detail: "The for_each of an import must be a map, an object or a set of strings, known, not sensitive and not ephemeral."}}
 	}
 	for it := v.ElementIterator(); it.Next(); {
 		f.eachKey, f.eachVal = it.Element()

@@ -88,7 +88,7 @@ func (l *loader) static(f *hclsyntax.Block, nb *schema.NestedBlock, sh *shape, o
 	in := f.Type
 	switch {
 	case nb.Label == "" && len(f.Labels) > 0:
-		l.errorf("Too many names", f.LabelRanges[0], "A %s block has no name: %s { … }.", f.Type, f.Type)
+		l.errorf("Too many names", f.LabelRanges[0], "%s block has no name: %s { … }.", capital(article0(f.Type)), f.Type)
 		return nil
 	case nb.Label != "" && len(f.Labels) == 0:
 		l.errorf("Missing name", f.DefRange(), "A %s block needs a %s: %s %q { … }.", f.Type, nb.Label, f.Type, nb.Label)

@@ -158,5 +158,8 @@ var constant = sync.OnceValue(func() map[string]function.Function {
 	for name, f := range table {
 		table[name] = carryMarks(f)
 	}
+	for name, check := range bounds {
+		table[name] = bounded(table[name], check)
+	}
 	return table
 })
