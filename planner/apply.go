@@ -234,7 +234,27 @@ func (x *executor) begin() error {
 	if err := x.recordMoves(); err != nil {
 		return err
 	}
-	return x.recordImports()
+	if err := x.recordImports(); err != nil {
+		return err
+	}
+	return x.recordReplacements()
+}
+
+// recordReplacements keeps what nothing would ask for again if this apply does not come
+// that far. The records share their flushes.
+func (x *executor) recordReplacements() error {
+	var g errgroup.Group
+	g.SetLimit(256)
+	for _, c := range x.plan.Changes {
+		rec := x.State.Instances[c.Address]
+		if c.Action != Replace || !c.Once || rec == nil {
+			continue
+		}
+		again := *rec
+		again.Replace = true
+		g.Go(func() error { return x.Journal.Done(c.Address, &again) })
+	}
+	return g.Wait()
 }
 
 // recordMoves gives the recorded instances the addresses that the plan has for them,

@@ -466,6 +466,21 @@ func TestEveryKindAndAction(t *testing.T) {
 			expect(r.create, planner.Create)
 			expect(r.create, planner.NoOp)
 			expect(r.update, planner.Update)
+
+			// Moves: by a block, and back by the command; neither does anything else.
+			there := l.world.dump()
+			l.write(manager + strings.Replace(r.update, `"x"`, `"y"`, 1) + fmt.Sprintf("\nmoved {\n from = %s.x\n to = %[1]s.y\n}\n", name))
+			if p := l.plan(); p.Count() != (planner.Counts{Move: 1}) || len(p.Steps) != 0 {
+				t.Errorf("a move is\n%s", p)
+			}
+			l.settled()
+			l.rename(name+".y", name+".x")
+			expect(r.update, planner.NoOp)
+			if now := l.world.dump(); now != there {
+				t.Errorf("moved there and back the world is\n%s, was\n%s", now, there)
+			}
+			importing(t, name, manager, r.update)
+
 			if r.replace != "" {
 				expect(r.replace, planner.Replace)
 			}
@@ -482,6 +497,33 @@ func TestEveryKindAndAction(t *testing.T) {
 				t.Error("it is still recorded")
 			}
 		})
+	}
+}
+
+// importing takes over what another state made: nothing is done to it. Of what is kept
+// nowhere but in the state it is refused.
+func importing(t *testing.T, kind, manager, config string) {
+	old := newLab(t, "m", "x").write(manager + config)
+	old.settled()
+	l := newLab(t)
+	l.world = old.world
+	l.world.log = nil
+	l.write(manager + config + fmt.Sprintf("\nimport {\n to = node.m\n id = \"m\"\n}\nimport {\n to = %s.x\n id = \"x\"\n}\n", kind))
+	p, diags := l.tryPlan()
+	if kind == "secret" {
+		if !strings.Contains(text(diags), "secret.x cannot be imported: nothing of a secret is kept anywhere but in the state") {
+			t.Errorf("a secret is imported: %s", text(diags))
+		}
+		return
+	}
+	if diags.HasErrors() || p.Count() != (planner.Counts{Import: 2}) || len(p.Steps) != 0 {
+		t.Errorf("an import is\n%s%s", p, text(diags))
+	}
+	l.settled()
+	for _, entry := range l.world.log {
+		if !strings.HasPrefix(entry, "own ") {
+			t.Errorf("an import did: %s", entry)
+		}
 	}
 }
 

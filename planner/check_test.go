@@ -2,6 +2,8 @@ package planner_test
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,6 +11,7 @@ import (
 
 	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/planner"
+	"github.com/stowage-iac/stowage/state"
 )
 
 const judged = `
@@ -134,5 +137,53 @@ pod "p" {
 	l.settled()
 	if _, ok := l.world.objects["pod.p~1"]; !ok || len(l.world.objects) != 3 {
 		t.Errorf("the world is\n%s", l.world.dump())
+	}
+}
+
+// Killed anywhere in a replacement that is made first, also between making the new
+// object and recording it, the next apply ends as this one would have: the new object
+// is there, the old one is gone, and was never changed.
+func TestCreateBeforeDestroyKilledAtAnyRecord(t *testing.T) {
+	const config = `
+node "m" { address = "10.0.0.1" }
+config "c" { text = "%s" }
+pod "p" {
+  container "main" { image = "img" }
+  lifecycle {
+    create_before_destroy = true
+    replace_triggered_by  = [config.c]
+  }
+}
+`
+	for killed := 1; ; killed++ {
+		for _, after := range []bool{false, true} {
+			l := newLab(t, "m").write(fmt.Sprintf(config, "1"))
+			l.settled()
+			old := l.world.objects["pod.p"]
+			l.write(fmt.Sprintf(config, "2"))
+			l.during = func(in *planner.ApplyInput) {
+				in.Journal = &deadly{Journal: in.Journal.(*state.Journal), world: l.world, left: killed, after: after}
+			}
+			_, diags := l.tryApply(t.Context())
+			if l.world.frozen == nil {
+				if killed < 6 || diags.HasErrors() {
+					t.Fatalf("a replacement has %d records: %s", killed-1, text(diags))
+				}
+				return
+			}
+			l.world.frozen, l.during = nil, nil
+			if o, there := l.world.objects["pod.p"]; there && string(o.Spec) != string(old.Spec) {
+				t.Errorf("record %d: the old object was changed", killed)
+			}
+			if p := l.plan(); !slices.ContainsFunc(p.Changes, func(c *planner.Change) bool {
+				return c.Address == "pod.p" && c.Object == "p~1" && (c.Action == planner.Replace && c.CreateFirst || c.Action != planner.Replace && len(c.Causes) == 0)
+			}) {
+				t.Errorf("record %d: the next plan is\n%s", killed, p)
+			}
+			l.settled()
+			if _, there := l.world.objects["pod.p"]; there || l.world.objects["pod.p~1"].Name == "" {
+				t.Errorf("record %d: the world is\n%s", killed, l.world.dump())
+			}
+		}
 	}
 }

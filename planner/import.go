@@ -118,8 +118,9 @@ func (o others) Object(address string) string {
 	return providers.ObjectName(address)
 }
 
-// recordImports takes over what is imported, before anything is done: the objects get
-// this state's lineage as their owner, and what they are is recorded.
+// recordImports takes over what is imported, before anything is done: what they are is
+// recorded, and then the objects get this state's lineage as their owner. Cut off in
+// between, the record says from whom its object is taken, and the next apply does it.
 func (x *executor) recordImports() error {
 	if id := x.plan.Adopts; id != "" && x.clusterID != id {
 		x.clusterID = id
@@ -130,7 +131,7 @@ func (x *executor) recordImports() error {
 	var g errgroup.Group
 	g.SetLimit(32)
 	for _, c := range x.plan.Changes {
-		if c.Importing == "" {
+		if c.Importing == "" && c.owner == "" {
 			continue
 		}
 		g.Go(func() error {
@@ -138,13 +139,21 @@ func (x *executor) recordImports() error {
 			if err != nil {
 				return err
 			}
-			if c.ModRevision != 0 && c.owner != x.Lineage() {
-				if x.Own == nil {
-					return errNoFleet
+			if c.ModRevision == 0 || c.owner == x.Lineage() {
+				return x.Journal.Done(c.Address, inst)
+			}
+			if x.Own == nil {
+				return errNoFleet
+			}
+			if c.Importing != "" {
+				taking := *inst
+				taking.Taking = c.owner
+				if err := x.Journal.Done(c.Address, &taking); err != nil {
+					return err
 				}
-				if err := x.Own(x.Hard, api.Kind(c.Kind), c.Object, c.owner, x.Lineage()); err != nil {
-					return fmt.Errorf("%s cannot be taken over: %w", c.Address, err)
-				}
+			}
+			if err := x.Own(x.Hard, api.Kind(c.Kind), c.Object, c.owner, x.Lineage()); err != nil {
+				return fmt.Errorf("%s cannot be taken over: %w", c.Address, err)
 			}
 			return x.Journal.Done(c.Address, inst)
 		})

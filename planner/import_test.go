@@ -1,10 +1,13 @@
 package planner_test
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stowage-iac/stowage/planner"
+	"github.com/stowage-iac/stowage/state"
 )
 
 const imported = `
@@ -148,4 +151,68 @@ import {
 	if _, diags := l.tryPlan(); !strings.Contains(text(diags), `error: No such instance: config.site["asia"] is to be imported`) {
 		t.Error(text(diags))
 	}
+}
+
+// Killed at any record, an import has taken nothing over that is not recorded: nothing
+// counts as left behind, with or without the import blocks, and the next apply ends it.
+func TestImportKilledAtAnyRecord(t *testing.T) {
+	for killed := 1; ; killed++ {
+		for _, after := range []bool{false, true} {
+			l := lost(t, imported)
+			before := unowned(l.world)
+			l.write(imported + importBlocks)
+			l.during = func(in *planner.ApplyInput) {
+				in.Journal = &deadly{Journal: in.Journal.(*state.Journal), world: l.world, left: killed, after: after}
+			}
+			_, diags := l.tryApply(t.Context())
+			if l.world.frozen == nil {
+				if killed < 8 || diags.HasErrors() {
+					t.Fatalf("an import has %d records: %s", killed-1, text(diags))
+				}
+				return
+			}
+			l.world.frozen, l.during = nil, nil
+			recorded := l.state().State.Instances
+			for name, o := range l.world.objects {
+				if o.Owner == l.state().State.Lineage && !slices.ContainsFunc(slices.Collect(maps.Values(recorded)), func(i *state.Instance) bool {
+					return i.Kind+"."+planner.ObjectName(i) == name
+				}) {
+					t.Errorf("record %d: %s was taken over and is not recorded", killed, name)
+				}
+			}
+			p, _ := l.write(imported).tryPlan() // without the blocks it may be refused, but never destroys
+			for _, c := range p.Changes {
+				if c.Action == planner.Delete || c.Action == planner.Replace {
+					t.Errorf("record %d: %s %s (%s)", killed, c.Action, c.Address, c.Reason)
+				}
+			}
+			if len(recorded) == 4 {
+				l.settled() // all was recorded: the blocks are not needed
+			} else {
+				l.write(imported + importBlocks).settled()
+			}
+			if now := unowned(l.world); now != before {
+				t.Errorf("record %d: the world is\n%s, was\n%s", killed, now, before)
+			}
+			for _, i := range l.state().State.Instances {
+				if i.Taking != "" {
+					t.Errorf("record %d: %s is still being taken over", killed, i.Address)
+				}
+			}
+			l.destroy = true
+			l.apply()
+			if d := l.world.dump(); d != "" {
+				t.Errorf("record %d: left behind:\n%s", killed, d)
+			}
+		}
+	}
+}
+
+// unowned is the world without the owners of its objects.
+func unowned(w *world) string {
+	text := w.dump()
+	for _, o := range w.objects {
+		text = strings.ReplaceAll(text, o.Owner, "")
+	}
+	return text
 }

@@ -68,11 +68,18 @@ func timeout(a Action, t lang.Timeouts) time.Duration {
 // Healed. It reports whether planning can go on.
 func (m *maker) prior(k *kindInfo, c *Change, rec *state.Instance) bool {
 	c.Before = k.codec.null
-	if obj := m.in.World.Object(api.Kind(c.Kind), c.Object); obj != nil && obj.Owner == m.in.State.Lineage {
+	obj := m.in.World.Object(api.Kind(c.Kind), c.Object)
+	if obj != nil && obj.Owner == m.in.State.Lineage {
 		c.ModRevision = obj.ModRevision
 	}
 	if rec == nil {
 		return true
+	}
+	if rec.Taking != "" { // an import of it was cut off
+		m.touched[c.Address] = true
+		if obj != nil && obj.Owner == rec.Taking {
+			c.ModRevision, c.owner = obj.ModRevision, obj.Owner
+		}
 	}
 	recorded, err := m.dec.instance(k, rec)
 	if err != nil {
@@ -131,7 +138,7 @@ func drift(k *kindInfo, recorded, now cty.Value) []providers.Cause {
 // ours refuses to plan over the object of another state.
 func (m *maker) ours(c *Change, inst *lang.Instance) bool {
 	obj := m.in.World.Object(api.Kind(c.Kind), c.Object)
-	if obj == nil || obj.Owner == m.in.State.Lineage || obj.Owner == "" {
+	if obj == nil || obj.Owner == m.in.State.Lineage || obj.Owner == "" || obj.Owner == c.owner {
 		return true
 	}
 	if obj.Owner == api.Nobody {
@@ -167,7 +174,7 @@ func (m *maker) decide(k *kindInfo, c *Change, inst *lang.Instance, config cty.V
 	if !c.Before.IsNull() {
 		switch by := m.triggered(inst); {
 		case by != "":
-			c.Reason = by + " changes, and replace_triggered_by names it"
+			c.Reason, c.Once = by+" changes, and replace_triggered_by names it", true
 			return m.replace(k, c, inst, config, nil)
 		case rec != nil && rec.Replace:
 			c.Reason = "its replacement did not finish"
@@ -185,6 +192,7 @@ func (m *maker) decide(k *kindInfo, c *Change, inst *lang.Instance, config cty.V
 		}
 		return true
 	case coveredBy(m.in.Replace, c.Address):
+		c.Once = true
 		return m.replace(k, c, inst, config, []providers.Cause{{Why: "-replace asks for it"}})
 	case k.codec.same(c.Before, c.After):
 		c.Action, c.After = NoOp, c.Before

@@ -98,6 +98,8 @@ type Change struct {
 	// Refreshed: nothing is to be done, but what is there differs from what is recorded
 	// (healing, new addresses); an apply records it.
 	Refreshed bool
+	// Once: what asks for the replacement (a trigger, -replace) does not ask the next plan again.
+	Once bool
 	// CreateFirst: a replacement whose new object comes before the old one goes.
 	CreateFirst bool
 	// PreventDestroy is recorded with the instance.
@@ -110,7 +112,7 @@ type Change struct {
 	// the instance for a later one; 0: none.
 	DeleteTimeout time.Duration
 
-	owner  string   // of what is imported
+	owner  string   // of what is taken over
 	ignore []string // lifecycle.ignore_changes
 	left   bool     // the plan is not about it
 }

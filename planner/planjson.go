@@ -61,6 +61,7 @@ type changeJSON struct {
 	Settled        bool              `json:"settled,omitempty"`
 	Refreshed      bool              `json:"refreshed,omitempty"`
 	Pending        bool              `json:"pending,omitempty"`
+	Once           bool              `json:"once,omitempty"`
 	CreateFirst    bool              `json:"create_first,omitempty"`
 	PreventDestroy bool              `json:"prevent_destroy,omitempty"`
 	ModRevision    int64             `json:"mod_revision,omitempty"`
@@ -110,7 +111,7 @@ func (p *Plan) toJSON(kinds map[string]*kindInfo) (j planJSON, sensitive bool, e
 		cj := changeJSON{
 			Address: c.Address, Object: recordedName(c.id()), Old: c.Old, MovedFrom: c.MovedFrom, Importing: c.Importing, Owner: c.owner, Kind: c.Kind, Action: c.Action, Reason: c.Reason, Causes: c.Causes, Deps: c.Deps,
 			Drift: c.Drift, Healed: c.Healed, Placement: c.Placement, Settled: c.Settled, Refreshed: c.Refreshed, Pending: c.Pending,
-			CreateFirst: c.CreateFirst, PreventDestroy: c.PreventDestroy, ModRevision: c.ModRevision, Timeout: c.Timeout, DeleteTimeout: c.DeleteTimeout, Ignore: c.ignore,
+			Once: c.Once, CreateFirst: c.CreateFirst, PreventDestroy: c.PreventDestroy, ModRevision: c.ModRevision, Timeout: c.Timeout, DeleteTimeout: c.DeleteTimeout, Ignore: c.ignore,
 		}
 		if c.Action != NoOp || c.Refreshed || c.Importing != "" { // else it is as the state has it
 			cj.Before, cj.After = note(k.codec.toJSON(c.Before)), note(k.codec.toJSON(c.After))
@@ -256,7 +257,7 @@ func (cj *changeJSON) toChange(kinds map[string]*kindInfo, dec *decoder) (*Chang
 	c := &Change{
 		Address: cj.Address, Object: cj.Object, Old: cj.Old, MovedFrom: cj.MovedFrom, Importing: cj.Importing, owner: cj.Owner, Kind: cj.Kind, Action: cj.Action, Reason: cj.Reason, Causes: cj.Causes, Deps: cj.Deps,
 		Drift: cj.Drift, Healed: cj.Healed, Placement: cj.Placement, Settled: cj.Settled, Refreshed: cj.Refreshed, Pending: cj.Pending,
-		CreateFirst: cj.CreateFirst, PreventDestroy: cj.PreventDestroy, ModRevision: cj.ModRevision, Timeout: cj.Timeout, DeleteTimeout: cj.DeleteTimeout, ignore: cj.Ignore,
+		Once: cj.Once, CreateFirst: cj.CreateFirst, PreventDestroy: cj.PreventDestroy, ModRevision: cj.ModRevision, Timeout: cj.Timeout, DeleteTimeout: cj.DeleteTimeout, ignore: cj.Ignore,
 	}
 	if c.Object == "" {
 		c.Object = providers.ObjectName(c.Address)

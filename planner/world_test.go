@@ -141,7 +141,7 @@ func (w *world) put(req providers.ApplyRequest, spec any) error {
 	if err != nil {
 		return err
 	}
-	at, _ := lang.ParseAddress(req.Address)
+	at, _ := lang.ParseAddress(strings.TrimSuffix(req.Address, " (left behind)"))
 	key := objectOf(req)
 	if o, ok := w.objects[key]; ok && o.Owner != req.Env.Lineage() {
 		return fmt.Errorf("%s is managed by another state", req.Address)
@@ -155,6 +155,9 @@ func (w *world) put(req providers.ApplyRequest, spec any) error {
 func (w *world) own(_ context.Context, kind api.Kind, name, from, to string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.frozen != nil {
+		return w.frozen
+	}
 	key := providers.AddressOf(string(kind), name)
 	o, ok := w.objects[key]
 	if !ok {
@@ -172,7 +175,7 @@ func (w *world) own(_ context.Context, kind api.Kind, name, from, to string) err
 
 // objectOf is where the world keeps an instance's object.
 func objectOf(req providers.ApplyRequest) string {
-	at, _ := lang.ParseAddress(req.Address)
+	at, _ := lang.ParseAddress(strings.TrimSuffix(req.Address, " (left behind)"))
 	return providers.AddressOf(at.Kind, req.Object)
 }
 

@@ -37,6 +37,10 @@ func appendInstance(out []byte, i *Instance) []byte {
 	if i.Replace {
 		out = append(out, `,"replace":true`...)
 	}
+	if i.Taking != "" {
+		out = append(out, `,"taking":`...)
+		out = appendString(out, i.Taking)
+	}
 	out = append(out, valueOpen...)
 	out = appendValue(out, i.Value)
 	return append(out, '}')
@@ -148,6 +152,9 @@ func (i *Instance) decodeHead(head []byte) bool {
 	}
 	i.Incomplete = r.skip(`,"incomplete":true`)
 	i.Replace = r.skip(`,"replace":true`)
+	if r.skip(`,"taking":`) {
+		i.Taking = r.str("")
+	}
 	return !r.failed && len(r.rest) == 0
 }
 

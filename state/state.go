@@ -51,9 +51,11 @@ type Instance struct {
 	// Incomplete: the last apply of it failed or was cut off; Value is what was there,
 	// as far as known. The next apply does it again even if nothing differs.
 	Incomplete bool `json:"incomplete,omitempty"`
-	// Replace: its replacement was to be made before it goes, and that failed. The next
-	// apply replaces it.
+	// Replace: an apply was to replace it, and did not come to that end. The next one does.
 	Replace bool `json:"replace,omitempty"`
+	// Taking is the owner from which its object is taken over: an import was cut off
+	// before the object had this state as its owner. The next apply finishes it.
+	Taking string `json:"taking,omitempty"`
 }
 
 // Output is a recorded output value.
