@@ -161,11 +161,11 @@ func (x *executor) recordImports() error {
 	return g.Wait()
 }
 
-// imported are the objects that changes take over.
+// imported are the objects that changes take over, or go on to.
 func imported(changes []*Change) map[string]bool {
 	out := map[string]bool{}
 	for _, c := range changes {
-		if c.Importing != "" {
+		if c.Importing != "" || c.owner != "" {
 			out[c.Object] = true
 		}
 	}

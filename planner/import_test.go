@@ -17,7 +17,8 @@ config "site" {
   text     = each.value
 }
 pod "web" {
-  config = config.site["eu"]
+  config    = config.site["eu"]
+  host_port = 80
   container "main" { image = "img" }
 }
 `

@@ -46,6 +46,18 @@ moved {
 	same("a move")
 	p.empty()
 
+	// The command does the same at once, there and back.
+	p.write("more.stowage.hcl", "")
+	p.must("state", "mv", "config.pages", "config.site")
+	p.must("state", "mv", "pod.www", "pod.front[0]")
+	p.write("main.stowage.hcl", strings.NewReplacer(`config "pages"`, `config "site"`, "config.pages", "config.site", `pod "www" {`, "pod \"front\" {\n  count = 1").Replace(renamed))
+	p.empty()
+	p.must("state", "mv", "pod.front[0]", "pod.www")
+	p.must("state", "mv", "config.site", "config.pages")
+	p.write("main.stowage.hcl", renamed)
+	p.empty()
+	same("state mv")
+
 	// A change of what moved finds its object, and rolls it as any other.
 	p.must("apply", "-auto-approve", "-var", "greeting=moved")
 	p.must("apply", "-auto-approve")
@@ -53,15 +65,7 @@ moved {
 	p.empty()
 
 	// The state is lost; what runs is taken over, and goes on running.
-	states, err := filepath.Glob(filepath.Join(p.dir, "stowage.state.json*"))
-	if err != nil || len(states) == 0 {
-		t.Fatalf("no state: %v", err)
-	}
-	for _, file := range states {
-		if err := os.RemoveAll(file); err != nil {
-			t.Fatal(err)
-		}
-	}
+	loseState(t, p)
 	p.write("more.stowage.hcl", "")
 	p.refused([]string{"plan"}, "Node of another cluster", "import block")
 	p.write("more.stowage.hcl", `
@@ -105,5 +109,53 @@ import {
 	p.must("destroy", "-auto-approve")
 	if left := pids(t, h, "[h]ttpd -f -p 80"); left != "" {
 		t.Errorf("destroyed, and still there: %s", left)
+	}
+}
+
+// loseState removes the state with its earlier versions.
+func loseState(t *testing.T, p *project) {
+	t.Helper()
+	states, err := filepath.Glob(filepath.Join(p.dir, "stowage.state.json*"))
+	if err != nil || len(states) == 0 {
+		t.Fatalf("no state: %v", err)
+	}
+	for _, file := range states {
+		if err := os.RemoveAll(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// An import is killed after each record of its journal: the next plan, with its blocks
+// or without, destroys nothing, the next apply ends it, and the pod's process lives on.
+func TestImportKilledAtEveryRecord(t *testing.T) {
+	p, h := onOneHost(t, "")
+	before := pids(t, h, "[h]ttpd -f -p 80")
+	blocks := ""
+	for _, to := range []string{"node.a", "image.web", "config.site", "pod.web"} {
+		_, id, _ := strings.Cut(to, ".")
+		blocks += "import {\n  to = " + to + "\n  id = \"" + id + "\"\n}\n"
+	}
+	for n := 1; ; n++ {
+		loseState(t, p)
+		p.write("more.stowage.hcl", blocks)
+		if !crash(t, p, n) {
+			if n < 8 {
+				t.Fatalf("an import has only %d records", n-1)
+			}
+			t.Logf("killed at each of %d records", n-1)
+			break
+		}
+		p.write("more.stowage.hcl", "")
+		if r := p.run("plan"); strings.Contains(r.stdout, "destroyed") || strings.Contains(r.stdout, "must be replaced") {
+			t.Fatalf("record %d: without the blocks the plan is %s", n, r)
+		}
+		p.write("more.stowage.hcl", blocks)
+		p.must("apply", "-auto-approve")
+		p.write("more.stowage.hcl", "")
+		p.empty()
+		if now := pids(t, h, "[h]ttpd -f -p 80"); now != before || now == "" {
+			t.Fatalf("record %d: the processes are %q, they were %q", n, now, before)
+		}
 	}
 }
