@@ -214,11 +214,7 @@ func (f *frame) failed(s *schema.Attribute) cty.Value { return cty.UnknownVal(s.
 // validate calls the schema's Validate for a value that is known.
 func validate(s *schema.Attribute, v cty.Value) string {
 	sensitive := s.Sensitive
-	if v.Type().IsPrimitiveType() && !v.IsMarked() {
-		if !v.IsKnown() {
-			return ""
-		}
-	} else {
+	if !Plain(v) {
 		if v.ContainsMarked() {
 			v, _ = v.UnmarkDeep()
 			sensitive = true

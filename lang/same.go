@@ -79,6 +79,32 @@ func sameRaw(ty cty.Type, x, y any) bool {
 	return fromRaw(ty, x).RawEquals(fromRaw(ty, y))
 }
 
+// Plain reports whether a value is surely known, without marks, and so are all of its
+// parts. Of a value that is not it proves nothing: a set, say, is not looked into.
+func Plain(v cty.Value) bool { return layoutKnown && plainRaw(raw(v)) }
+
+func plainRaw(x any) bool {
+	switch x := x.(type) {
+	case nil, string, bool, *big.Float:
+		return true
+	case map[string]any:
+		for _, e := range x {
+			if !plainRaw(e) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		for _, e := range x {
+			if !plainRaw(e) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
 // samePlain compares what needs no type: null, texts, numbers and bools.
 func samePlain(x, y any) (same, plain bool) {
 	switch x := x.(type) {

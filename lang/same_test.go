@@ -31,6 +31,11 @@ func TestSame(t *testing.T) {
 			values = append(values, cty.ListVal([]cty.Value{v}), cty.MapVal(map[string]cty.Value{"v": v}), cty.MapVal(map[string]cty.Value{"w": v}), cty.ListVal([]cty.Value{v, v}))
 		}
 	}
+	for _, v := range values[1:] {
+		if Plain(v) && (v.ContainsMarked() || !v.IsWhollyKnown()) {
+			t.Errorf("%#v is taken for plain", v)
+		}
+	}
 	for _, a := range values {
 		for _, b := range values {
 			want := a == cty.NilVal && b == cty.NilVal

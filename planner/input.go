@@ -134,36 +134,53 @@ func (k *kindInfo) markSensitive(v cty.Value) cty.Value {
 	return markBlock(k.schema, v)
 }
 
+// markBlock marks what is not marked yet: most is, and an object is not made anew for it.
 func markBlock(b *schema.Block, v cty.Value) cty.Value {
 	obj, marks := v.Unmark()
 	if !usable(obj) {
 		return v
 	}
-	m := obj.AsValueMap()
+	set := map[string]cty.Value{}
 	for name, a := range b.Attributes {
-		if av := m[name]; a.Sensitive && !(av.IsKnown() && plain(av).IsNull()) {
-			m[name] = av.WithMarks(lang.Sensitive)
+		if !a.Sensitive {
+			continue
+		}
+		av, _ := lang.Attribute(obj, name)
+		if av.IsKnown() && plain(av).IsNull() {
+			continue
+		}
+		if marked := av.WithMarks(lang.Sensitive); !marked.HasSameMarks(av) {
+			set[name] = marked
 		}
 	}
 	for name, nb := range b.Blocks {
 		if !hasSensitive(&nb.Block) {
 			continue
 		}
-		if nb.Nesting == schema.Single {
-			m[name] = markBlock(&nb.Block, m[name])
-			continue
+		before, _ := lang.Attribute(obj, name)
+		if after := markNested(nb, before); !lang.Same(before, after) {
+			set[name] = after
 		}
-		list, listMarks := m[name].Unmark()
-		if !usable(list) || list.LengthInt() == 0 {
-			continue
-		}
-		elems := list.AsValueSlice()
-		for i := range elems {
-			elems[i] = markBlock(&nb.Block, elems[i])
-		}
-		m[name] = cty.ListVal(elems).WithMarks(listMarks)
 	}
-	return cty.ObjectVal(m).WithMarks(marks)
+	if len(set) == 0 {
+		return v
+	}
+	return lang.WithAttributes(obj, set).WithMarks(marks)
+}
+
+func markNested(nb *schema.NestedBlock, v cty.Value) cty.Value {
+	if nb.Nesting == schema.Single {
+		return markBlock(&nb.Block, v)
+	}
+	list, marks := v.Unmark()
+	if !usable(list) || list.LengthInt() == 0 {
+		return v
+	}
+	elems := lang.Elements(list)
+	for i := range elems {
+		elems[i] = markBlock(&nb.Block, elems[i])
+	}
+	return cty.ListVal(elems).WithMarks(marks)
 }
 
 // withUnknown returns the object with what only apply decides made unknown.

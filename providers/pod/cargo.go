@@ -8,6 +8,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/stowage-iac/stowage/image"
+	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/providers"
 	"github.com/stowage-iac/stowage/scheduler"
 )
@@ -53,7 +54,11 @@ func (Kind) Cargo(id providers.Identity, value cty.Value) (providers.Cargo, bool
 
 // placeable reports whether everything that placement depends on is known.
 func placeable(value cty.Value) bool {
-	if !value.GetAttr("replicas").IsKnown() || !value.GetAttr("placement").IsWhollyKnown() {
+	known := func(obj cty.Value, name string) bool {
+		v, has := lang.Attribute(obj, name)
+		return !has || lang.Plain(v) || v.IsWhollyKnown()
+	}
+	if !known(value, "replicas") || !known(value, "placement") {
 		return false
 	}
 	for _, blocks := range []string{"init", "container"} {
@@ -62,10 +67,7 @@ func placeable(value cty.Value) bool {
 			return false
 		}
 		for _, c := range providers.Objects(value, blocks) {
-			if !c.IsKnown() || !c.GetAttr("resources").IsWhollyKnown() {
-				return false
-			}
-			if c.Type().HasAttribute("port") && !c.GetAttr("port").IsWhollyKnown() {
+			if !c.IsKnown() || !known(c, "resources") || !known(c, "port") {
 				return false
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/providers"
 	"github.com/stowage-iac/stowage/scheduler/selector"
 )
@@ -81,7 +82,8 @@ func checkMounts(c cty.Value, at cty.Path, name, address string, say report) {
 
 func carriesMarks(obj cty.Value, name string) bool {
 	obj, marks := obj.Unmark()
-	return len(marks) > 0 || obj.GetAttr(name).ContainsMarked()
+	v, _ := lang.Attribute(obj, name)
+	return len(marks) > 0 || !lang.Plain(v) && v.ContainsMarked()
 }
 
 func validName(s string) bool {

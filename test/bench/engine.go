@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// engine measures `stowage validate` and what an apply itself costs per step.
+// engine measures `stowage validate`, what an apply itself costs per step, and a large state.
 func engine(ctx context.Context, b *bench) error {
 	binary, err := filepath.Abs(b.binary)
 	if err != nil {
@@ -18,7 +18,10 @@ func engine(ctx context.Context, b *bench) error {
 	if err := validate(ctx, b, binary); err != nil {
 		return err
 	}
-	return overhead(ctx, b, binary)
+	if err := overhead(ctx, b, binary); err != nil {
+		return err
+	}
+	return largeState(ctx, b, binary)
 }
 
 func validate(ctx context.Context, b *bench, binary string) error {

@@ -36,11 +36,12 @@ type measure struct {
 }
 
 // measures in the order of the run.
-var measures = []measure{
-	{"start", start},
-	{"shapes", shapes},
-	{"engine", engine},
-	{"hosts", onHosts}, // picks among its parts
+func measures() []measure {
+	all := []measure{{"start", start}}
+	for _, s := range shapes {
+		all = append(all, measure{"shapes/" + s.name, s.run})
+	}
+	return append(all, measure{"engine", engine}, measure{"hosts", onHosts}) // which picks among its parts
 }
 
 // bench collects figures.
@@ -63,6 +64,13 @@ func main() {
 		}
 		return
 	}
+	if len(os.Args) == 3 && os.Args[1] == "parse" {
+		if err := parse(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	pattern := flag.String("run", "", "measures to run, by a regular expression")
 	binary := flag.String("stowage", "bin/stowage", "the CLI to measure, with the agent beside it")
 	flag.Parse()
@@ -75,7 +83,7 @@ func main() {
 	defer stop()
 	b := &bench{binary: *binary, filter: filter}
 	failed := false
-	for _, m := range measures {
+	for _, m := range measures() {
 		if m.name != "hosts" && !filter.MatchString(m.name) {
 			continue
 		}

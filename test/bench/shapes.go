@@ -61,7 +61,7 @@ type shape struct {
 	module  string                             // a module in the directory m; may be ""
 }
 
-var allShapes = []shape{
+var shapes = []shape{
 	{name: "count", tofu: "6.9 / 100 s", demands: usual, config: func(n int) string {
 		return fmt.Sprintf("config \"c\" {\n  count = %d\n  files = { \"f\" = \"content ${count.index}\" }\n}\n", n)
 	}},
@@ -127,41 +127,53 @@ pod "p" {
 output "versions" { value = config.c[*].version }
 `
 
-// shapes measures first and no-op plans of the CLI as a whole process, and how
-// they grow. The peer of the table is OpenTofu on a machine like this one, for
-// shapes of as many instances; its figures are of another run and shown as such. "blocks"
-// also measures how large the state is.
-func shapes(ctx context.Context, b *bench) error {
+// measured is what the plans of a shape took.
+type measured struct {
+	first, again used
+	floor        used // of parsing many files by the library alone
+}
+
+func (m measured) cpu() time.Duration { return max(m.first.cpu, m.again.cpu) }
+func (m measured) peak() int64        { return max(m.first.peak, m.again.peak) }
+func (m measured) String() string {
+	return fmt.Sprintf("%s, %s, peak %s", ms(m.first.cpu), ms(m.again.cpu), mib(m.peak()))
+}
+
+// run measures first and no-op plans of the CLI as a whole process, and how they grow.
+// The peer is OpenTofu on a machine like this one, for a shape of as many instances:
+// figures of another run, shown as such; and in this run, if it is on PATH. Of shapes of
+// many files it also measures how large the state is.
+func (s shape) run(ctx context.Context, b *bench) error {
 	binary, err := filepath.Abs(b.binary)
 	if err != nil {
 		return err
 	}
-	for _, s := range allShapes {
-		var cpu [2][2]time.Duration // by size; first, no-op
-		for i, d := range s.demands {
-			first, again, err := s.measure(ctx, b, binary, d.n)
-			if err != nil {
-				return fmt.Errorf("%s of %d: %w", s.name, d.n, err)
-			}
-			cpu[i] = [2]time.Duration{first.cpu, again.cpu}
-			f := figure{
-				name:   fmt.Sprintf("%s of %d: first, no-op plan (CPU)", s.name, d.n),
-				value:  fmt.Sprintf("%s, %s, peak %s", ms(first.cpu), ms(again.cpu), mib(max(first.peak, again.peak))),
-				demand: fmt.Sprintf("≤ %.1f s, ≤ %d MiB", d.cpu.Seconds(), d.memory>>20),
-				met:    max(first.cpu, again.cpu) <= d.cpu && max(first.peak, again.peak) <= d.memory,
-			}
-			if i == 0 && s.tofu != "" {
-				f.beside = "OpenTofu elsewhere " + s.tofu
-			}
-			b.add(f)
+	var all [2]measured // by size
+	for i, d := range s.demands {
+		m, err := s.measure(ctx, b, binary, d.n)
+		if err != nil {
+			return fmt.Errorf("%s of %d: %w", s.name, d.n, err)
 		}
-		worst := 0.0
-		for i := range 2 {
-			worst = max(worst, math.Log(float64(cpu[1][i])/float64(cpu[0][i]))/math.Log(float64(s.demands[1].n)/float64(s.demands[0].n)))
+		all[i] = m
+		f := figure{
+			name: fmt.Sprintf("%s of %d: first, no-op plan (CPU)", s.name, d.n), value: m.String(),
+			demand: fmt.Sprintf("≤ %.1f s, ≤ %d MiB", d.cpu.Seconds(), d.memory>>20),
+			met:    m.cpu() <= d.cpu && m.peak() <= d.memory,
 		}
-		b.add(figure{name: s.name + ": growth exponent", value: fmt.Sprintf("%.2f", worst), demand: "≤ 1.10", met: worst <= 1.1})
+		switch {
+		case s.more != nil:
+			f.beside = fmt.Sprintf("hcl/v2 alone, parsing: %s, peak %s", ms(m.floor.cpu), mib(m.floor.peak))
+		case i == 0 && s.tofu != "":
+			f.beside = "OpenTofu elsewhere " + s.tofu
+		}
+		b.add(f)
 	}
-	return nil
+	growth := func(small, large used) float64 {
+		return math.Log(float64(large.cpu)/float64(small.cpu)) / math.Log(float64(s.demands[1].n)/float64(s.demands[0].n))
+	}
+	worst := max(growth(all[0].first, all[1].first), growth(all[0].again, all[1].again))
+	b.add(figure{name: s.name + ": growth exponent", value: fmt.Sprintf("%.2f", worst), demand: "≤ 1.10", met: worst <= 1.1})
+	return s.beside(ctx, b, binary)
 }
 
 // blocks are n blocks of ten arguments, 50 a file.
@@ -194,30 +206,30 @@ func blocks(n int) iter.Seq2[int, string] {
 	}
 }
 
-func (s shape) measure(ctx context.Context, b *bench, binary string, n int) (first, again used, err error) {
+func (s shape) measure(ctx context.Context, b *bench, binary string, n int) (m measured, err error) {
 	dir, err := os.MkdirTemp("", "stowage-shape-")
 	if err != nil {
-		return first, again, err
+		return m, err
 	}
 	defer os.RemoveAll(dir)
 	if err := os.WriteFile(filepath.Join(dir, "main.stowage.hcl"), []byte(s.config(n)), 0o644); err != nil {
-		return first, again, err
+		return m, err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "content"), []byte("content"), 0o644); err != nil {
-		return first, again, err
+		return m, err
 	}
 	if s.module != "" {
 		if err := os.Mkdir(filepath.Join(dir, "m"), 0o755); err != nil {
-			return first, again, err
+			return m, err
 		}
 		if err := os.WriteFile(filepath.Join(dir, "m", "main.stowage.hcl"), []byte(s.module), 0o644); err != nil {
-			return first, again, err
+			return m, err
 		}
 	}
 	if s.more != nil {
 		for i, text := range s.more(n) { // one at a time: what this process holds counts as its children's peak
 			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("f%d.stowage.hcl", i)), []byte(text), 0o644); err != nil {
-				return first, again, err
+				return m, err
 			}
 		}
 	}
@@ -231,24 +243,27 @@ func (s shape) measure(ctx context.Context, b *bench, binary string, n int) (fir
 		return processes(ctx, runs, dir, env, "sh", "-c", `"$0" plan -refresh=false -detailed-exitcode; [ $? = `+code+` ]`, binary)
 	}
 	if err := recordApart(ctx, dir, "nodes"); err != nil {
-		return first, again, err
+		return m, err
 	}
-	if first, err = plan("2"); err != nil {
-		return first, again, err
+	if m.first, err = plan("2"); err != nil {
+		return m, err
 	}
 	if err := recordApart(ctx, dir, "all"); err != nil {
-		return first, again, err
+		return m, err
 	}
 	if s.more != nil {
+		if m.floor, err = floor(ctx, dir, 3); err != nil {
+			return m, err
+		}
 		info, err := os.Stat(filepath.Join(dir, stateFile))
 		if err != nil {
-			return first, again, err
+			return m, err
 		}
 		each := info.Size() / int64(n)
 		b.add(figure{name: fmt.Sprintf("%s of %d: state per block", s.name, n), value: fmt.Sprintf("%d B", each), demand: "≤ 1024 B", met: each <= 1024})
 	}
-	again, err = plan("0")
-	return first, again, err
+	m.again, err = plan("0")
+	return m, err
 }
 
 // recordApart runs record in a process of its own: a child's peak memory counts

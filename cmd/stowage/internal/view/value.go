@@ -188,7 +188,7 @@ func same(a, b cty.Value) bool {
 	if a == cty.NilVal || b == cty.NilVal {
 		return false
 	}
-	if usable(a) && usable(b) && a.Type().IsPrimitiveType() {
+	if lang.Plain(a) && lang.Plain(b) {
 		return lang.Same(a, b)
 	}
 	ua, _ := a.UnmarkDeep()
