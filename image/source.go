@@ -1,6 +1,7 @@
 package image
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -32,6 +33,9 @@ func (s *source) Read(b []byte) (int, error) {
 	n, err := s.r.Read(b[:min(int64(len(b)), s.left)])
 	s.left -= int64(n)
 	s.handed.Add(int64(n))
+	if err == nil && s.left == 0 {
+		err = s.end() // before the last bytes are passed on
+	}
 	switch {
 	case err == io.EOF && s.left > 0:
 		err = fmt.Errorf("it ends %d bytes before its manifest says: %w", s.left, io.ErrUnexpectedEOF)
@@ -40,6 +44,17 @@ func (s *source) Read(b []byte) (int, error) {
 		s.failed.Store(&sourceError{err})
 	}
 	return n, err
+}
+
+// end demands that nothing follows: a source may say only there that its content
+// is not what it was.
+func (s *source) end() error {
+	switch n, err := io.ReadFull(s.r, make([]byte, 1)); {
+	case n > 0:
+		return errors.New("it has more bytes than its manifest says")
+	default:
+		return err
+	}
 }
 
 // count tells of what was handed on.

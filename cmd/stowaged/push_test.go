@@ -127,13 +127,23 @@ func cutOnce(n int64, then func()) func(net.Conn) net.Conn {
 // fresh is an image of one layer that no host has.
 func (p *place) fresh(t *testing.T) *image.Image {
 	t.Helper()
-	dir := t.TempDir()
-	noise := make([]byte, layerSize)
-	rand.Read(noise)
-	if err := os.WriteFile(filepath.Join(dir, "noise"), noise, 0o600); err != nil {
+	return built(t, t.TempDir(), t.TempDir())
+}
+
+// noise writes the file of the layer.
+func noise(t *testing.T, dir string) {
+	t.Helper()
+	b := make([]byte, layerSize)
+	rand.Read(b)
+	if err := os.WriteFile(filepath.Join(dir, "noise"), b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	img, err := image.Build(t.Context(), image.Spec{Name: "noise", BaseDir: dir, CacheDir: t.TempDir(), Platforms: []string{platform},
+}
+
+func built(t *testing.T, dir, cache string) *image.Image {
+	t.Helper()
+	noise(t, dir)
+	img, err := image.Build(t.Context(), image.Spec{Name: "noise", BaseDir: dir, CacheDir: cache, Platforms: []string{platform},
 		Copies: []image.Copy{{Source: "noise", To: "/noise"}}})
 	if err != nil {
 		t.Fatal(err)
@@ -331,6 +341,20 @@ func TestPushThroughStowaged(t *testing.T) {
 		p.push(t, p.host(), img, image.PushOptions{})
 		if all.Load() > size(t, img)+little {
 			t.Errorf("%d bytes were sent", all.Load())
+		}
+	})
+	t.Run("source changed", func(t *testing.T) {
+		dir, cache := t.TempDir(), t.TempDir()
+		img := built(t, dir, cache)
+		blobs := filepath.Join(cache, "blobs") // evicted
+		if err := errors.Join(os.RemoveAll(blobs), os.Mkdir(blobs, 0o700)); err != nil {
+			t.Fatal(err)
+		}
+		noise(t, dir)
+		before := p.past.Load()
+		_, err := image.Push(t.Context(), p.host(), img, image.PushOptions{Platform: platform})
+		if err == nil || !strings.Contains(err.Error(), "changed since the plan") || p.past.Load()-before > little {
+			t.Errorf("got %v; %d went to containerd", err, p.past.Load()-before)
 		}
 	})
 	t.Run("older stowaged", func(t *testing.T) {
