@@ -21,51 +21,27 @@ type callRef struct {
 
 // Value implements hclsyntax.Expression: an object of the outputs.
 func (r *callRef) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
-	key, diags := r.Key.Value(ctx)
-	if diags.HasErrors() {
-		return cty.DynamicVal, diags
-	}
-	f := frameOf(ctx)
-	key, marks := key.Unmark()
-	k, err := convert.Convert(key, r.call.keyType())
-	problem := ""
-	switch {
-	case err != nil:
-		problem = fmt.Sprintf("%s has %s, so that its instances have %ss as keys: %s.", r.call.address(), r.call.repetition(), r.call.keyType().FriendlyName(), err)
-	case k.IsNull():
-		problem = fmt.Sprintf("The key of an instance of %s is null.", r.call.address())
-	case !k.IsKnown():
-		f.depend(f.m.calls[r.call.slot].whole, allOf)
-		return cty.DynamicVal.WithMarks(marks), diags
-	default:
-		v, why := f.calledInstance(r.call, k, r.output)
-		if why == "" {
-			if r.output != nil {
-				v = cty.ObjectVal(map[string]cty.Value{r.output.Name: v})
-			}
-			return v.WithMarks(marks), diags
-		}
-		problem = why
-	}
-	if len(marks) > 0 {
-		problem = fmt.Sprintf("%s has no instance with this key, which is not shown because it is derived from a sensitive value.", r.call.address())
-	}
-	return cty.DynamicVal, append(diags, &hcl.Diagnostic{
-		Severity: hcl.DiagError, Summary: "No such instance", Detail: problem,
-		Subject: r.Key.Range().Ptr(), Context: r.Range().Ptr(), Expression: r.Key, EvalContext: ctx,
-	})
+	return pick(r, r.IndexExpr, ctx)
 }
 
-func (c *Call) keyType() cty.Type {
-	if c.forEach != nil {
-		return cty.String
+func (r *callRef) of() repeated { return r.call }
+
+func (r *callRef) all(f *frame) cty.Value {
+	f.depend(f.m.calls[r.call.slot].whole, allOf)
+	return cty.DynamicVal
+}
+
+func (r *callRef) one(f *frame, key cty.Value) (cty.Value, string) {
+	v, why := f.calledInstance(r.call, key, r.output)
+	if why == "" && r.output != nil {
+		v = cty.ObjectVal(map[string]cty.Value{r.output.Name: v})
 	}
-	return cty.Number
+	return v, why
 }
 
 // keyOf converts a key that was written to the type of the instances' keys.
 func (c *Call) keyOf(key cty.Value) (cty.Value, bool) {
-	key, err := convert.Convert(key, c.keyType())
+	key, err := convert.Convert(key, keyType(c))
 	return key, err == nil && !key.IsNull()
 }
 
@@ -100,39 +76,13 @@ func (x *compiler) toModule(r *ref) {
 		return
 	}
 	r.call, r.rest = c, r.Traversal[2:]
-	switch {
-	case c.forEach != nil && len(r.rest) > 0:
-		switch s := r.rest[0].(type) {
-		case hcl.TraverseIndex:
-			r.key, _ = convert.Convert(s.Key, cty.String)
-		case hcl.TraverseAttr:
-			if o := c.output(s.Name); o != nil {
-				x.errorf("Which instance is meant?", r.SrcRange, "%s has for_each: write %s[\"KEY\"].%s for one instance, or values(%s)[*].%s for a list of all.",
-					c.address(), c.address(), s.Name, c.address(), s.Name)
-				return
-			}
-			r.key = cty.StringVal(s.Name)
-		}
-		r.rest = r.rest[1:]
-	case c.count != nil && len(r.rest) > 0:
-		s, ok := r.rest[0].(hcl.TraverseIndex)
-		if !ok {
-			name, _ := step(r.rest, 0)
-			x.errorf("Which instance is meant?", r.SrcRange, "%s has count: write %s[0].%s for one instance, or %s[*].%s for a list of all.",
-				c.address(), c.address(), name, c.address(), name)
-			return
-		}
-		key, err := convert.Convert(s.Key, cty.Number)
-		if err != nil {
-			x.errorf("No such instance", r.SrcRange, "%s has count, so that its instances have numbers as keys: %s[0].", c.address(), c.address())
-			return
-		}
-		r.key, r.rest = key, r.rest[1:]
-	case !c.keyed() && len(r.rest) > 0:
-		if s, ok := r.rest[0].(hcl.TraverseIndex); ok && s.Key.Type() != cty.String {
-			x.errorf("No such instance", r.SrcRange, "%s has neither count nor for_each: leave out the [%s].", c.address(), keyText(s.Key))
-			return
-		}
+	if name, ok := step(r.rest, 0); ok && c.forEach != nil && c.output(name) != nil {
+		x.errorf("Which instance is meant?", r.SrcRange, "%s has for_each: write %s[\"KEY\"].%s for one instance, or values(%s)[*].%s for a list of all.",
+			c.address(), c.address(), name, c.address(), name)
+		return
+	}
+	if !x.takeKey(r, c) {
+		return
 	}
 	if r.key != cty.NilVal || !c.keyed() {
 		if len(r.rest) > 0 {

@@ -3,7 +3,6 @@ package lang
 import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/convert"
 )
 
 // throughName follows a reference to a named value, and steps into it, to what
@@ -73,8 +72,8 @@ func (f *frame) throughCall(r *callRef, ctx *hcl.EvalContext, steps []hcl.Traver
 		return meant{}, false
 	}
 	key, marks := key.Unmark()
-	key, err := convert.Convert(key, r.call.keyType())
-	if err != nil || !key.IsKnown() || key.IsNull() {
+	key, ok := r.call.keyOf(key)
+	if !ok || !key.IsKnown() {
 		return meant{}, false
 	}
 	mi, why := f.m.calls[r.call.slot].find(key)

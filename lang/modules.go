@@ -89,7 +89,7 @@ func (e *Evaluator) NoModule(address string) (why string, known bool) {
 			return written + " has count or for_each now", true
 		case s.Key != cty.NilVal && !call.keyed():
 			return written + " has neither count nor for_each any more", true
-		case s.Key != cty.NilVal && s.Key.Type() != call.keyType():
+		case s.Key != cty.NilVal && s.Key.Type() != keyType(call):
 			return fmt.Sprintf("%s has %s now", written, call.repetition()), true
 		}
 		next, problem := in.find(s.Key)
@@ -115,7 +115,7 @@ func (f *frame) dependOnCall(d dependency) hcl.Diagnostics {
 	key, ok := d.call.keyOf(d.key)
 	if !ok {
 		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "No such instance", Subject: d.rng.Ptr(),
-			Detail: fmt.Sprintf("%s has %s, so that its instances have %ss as keys.", d.call.address(), d.call.repetition(), d.call.keyType().FriendlyName())}}
+			Detail: fmt.Sprintf("%s has %s, so that its instances have %ss as keys.", d.call.address(), d.call.repetition(), keyType(d.call).FriendlyName())}}
 	}
 	mi, why := in.find(key)
 	switch {

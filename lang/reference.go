@@ -84,40 +84,18 @@ type instanceRef struct {
 
 // Value implements hclsyntax.Expression.
 func (r *instanceRef) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
-	key, diags := r.Key.Value(ctx)
-	if diags.HasErrors() {
-		return cty.DynamicVal, diags
-	}
-	f := frameOf(ctx)
-	key, marks := key.Unmark()
-	want, name := cty.Number, "number"
-	if r.resource.forEach != nil {
-		want, name = cty.String, "string"
-	}
-	k, err := convert.Convert(key, want)
-	problem := ""
-	switch {
-	case err != nil:
-		problem = fmt.Sprintf("%s has %s, so that its instances have %ss as keys: %s.", r.resource.address, r.resource.repetition(), name, err)
-	case k.IsNull():
-		problem = fmt.Sprintf("The key of an instance of %s is null.", r.resource.address)
-	case !k.IsKnown():
-		f.dependAll(r.resource)
-		return cty.UnknownVal(r.resource.ty).WithMarks(marks), diags
-	default:
-		v, why := f.instance(r.resource, k)
-		if why == "" {
-			return v.WithMarks(marks), diags
-		}
-		problem = why
-	}
-	if len(marks) > 0 {
-		problem = fmt.Sprintf("%s has no instance with this key, which is not shown because it is derived from a sensitive value.", r.resource.address)
-	}
-	return cty.DynamicVal, append(diags, &hcl.Diagnostic{
-		Severity: hcl.DiagError, Summary: "No such instance", Detail: problem,
-		Subject: r.Key.Range().Ptr(), Context: r.Range().Ptr(), Expression: r.Key, EvalContext: ctx,
-	})
+	return pick(r, r.IndexExpr, ctx)
+}
+
+func (r *instanceRef) of() repeated { return r.resource }
+
+func (r *instanceRef) all(f *frame) cty.Value {
+	f.dependAll(r.resource)
+	return cty.UnknownVal(r.resource.ty)
+}
+
+func (r *instanceRef) one(f *frame, key cty.Value) (cty.Value, string) {
+	return f.instance(r.resource, key)
 }
 
 // traversal resolves a traversal.
@@ -261,35 +239,8 @@ func (x *compiler) toResource(r *ref) {
 		return
 	}
 	r.rest = r.Traversal[namedBy(r.Traversal):]
-	switch {
-	case res.forEach != nil && len(r.rest) > 0:
-		switch s := r.rest[0].(type) {
-		case hcl.TraverseIndex:
-			r.key, _ = convert.Convert(s.Key, cty.String)
-		case hcl.TraverseAttr:
-			r.key = cty.StringVal(s.Name)
-		}
-		r.rest = r.rest[1:]
-	case res.count != nil && len(r.rest) > 0:
-		s, ok := r.rest[0].(hcl.TraverseIndex)
-		if !ok {
-			name, _ := step(r.rest, 0)
-			x.errorf("Which instance is meant?", r.SrcRange, "%s has count: write %s[0].%s for one instance, or %s[*].%s for a list of all.",
-				res.address, res.address, name, res.address, name)
-			return
-		}
-		key, err := convert.Convert(s.Key, cty.Number)
-		if err != nil {
-			x.errorf("No such instance", r.SrcRange, "%s has count, so that its instances have numbers as keys: %s[0].", res.address, res.address)
-			return
-		}
-		r.key = key
-		r.rest = r.rest[1:]
-	case !res.keyed() && len(r.rest) > 0:
-		if s, ok := r.rest[0].(hcl.TraverseIndex); ok && s.Key.Type() != cty.String {
-			x.errorf("No such instance", r.SrcRange, "%s has neither count nor for_each: leave out the [%s].", res.address, keyText(s.Key))
-			return
-		}
+	if !x.takeKey(r, res) {
+		return
 	}
 	r.target, r.resource = toResource, res
 	x.refer(res)

@@ -24,40 +24,39 @@ func keysOf(ids ...*age.X25519Identity) *state.Keyring {
 	return keyring(map[string]string{"STOWAGE_AGE_KEY": strings.Join(lines, "\n")}, ids[0].Recipient().String())
 }
 
-// write writes a state with one secret, whose value is n.
-func write(t *testing.T, s *state.Store, n int) {
+// locked does something to a state under its lock.
+func locked(t *testing.T, s *state.Store, operation string, do func(*state.Locked, *state.Loaded) error) {
 	t.Helper()
-	l, err := s.Lock(t.Context(), "apply", 0)
+	l, err := s.Lock(t.Context(), operation, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Unlock()
 	base, err := l.Load(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	if err == nil {
+		err = do(l, base)
 	}
-	next := *base.State
-	next.Instances = map[string]*state.Instance{"secret.s": {Address: "secret.s", Kind: "secret", Value: fmt.Appendf(nil, "%d", n), Sensitive: []string{""}}}
-	if err := l.Write(t.Context(), base, &next); err != nil {
+	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func rekey(t *testing.T, s *state.Store, drop bool) state.Rekeyed {
+// write writes a state with one secret, whose value is n.
+func write(t *testing.T, s *state.Store, n int) {
 	t.Helper()
-	l, err := s.Lock(t.Context(), "state rekey", 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Unlock()
-	base, err := l.Load(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	done, err := l.Rekey(t.Context(), base, drop)
-	if err != nil {
-		t.Fatal(err)
-	}
+	locked(t, s, "apply", func(l *state.Locked, base *state.Loaded) error {
+		next := *base.State
+		next.Instances = map[string]*state.Instance{"secret.s": {Address: "secret.s", Kind: "secret", Value: fmt.Appendf(nil, "%d", n), Sensitive: []string{""}}}
+		return l.Write(t.Context(), base, &next)
+	})
+}
+
+func rekey(t *testing.T, s *state.Store, drop bool) (done state.Rekeyed) {
+	t.Helper()
+	locked(t, s, "state rekey", func(l *state.Locked, base *state.Loaded) (err error) {
+		done, err = l.Rekey(t.Context(), base, drop)
+		return err
+	})
 	return done
 }
 

@@ -14,6 +14,23 @@ import (
 	"github.com/stowage-iac/stowage/providers"
 )
 
+// Planned makes a plan that nothing is applied of, and has use do with it what the
+// command is for. An interrupt ends it.
+func (r *Run) Planned(ctx context.Context, o *Options, use func(*Session, *planner.Plan) int) int {
+	ctx, release := cli.Interruptible(ctx, 2*time.Second, func() { r.TellInterrupt(false) })
+	defer release()
+	s, code := r.Begin(ctx, "plan", o)
+	if s == nil {
+		return code
+	}
+	defer s.End()
+	p, code := s.Plan(ctx)
+	if p == nil {
+		return code
+	}
+	return use(s, p)
+}
+
 // Plan reads the hosts and makes a plan. Without a plan the exit code is returned.
 func (s *Session) Plan(ctx context.Context) (*planner.Plan, int) {
 	progress := s.show()

@@ -5,11 +5,11 @@ package graph
 import (
 	"context"
 	"io"
-	"time"
 
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/run"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/view/graph"
+	"github.com/stowage-iac/stowage/planner"
 )
 
 type options struct{ kind, plan, format string }
@@ -59,34 +59,24 @@ Without -plan, -type=plan makes a plan as "stowage plan" does.`,
 }
 
 func draw(ctx context.Context, r *run.Run, o *run.Options, g options) int {
-	var drawing *graph.Graph
 	switch {
 	case g.kind == "config":
 		cfg, diags := r.Load()
 		if r.Report(diags) {
 			return cli.Failed
 		}
-		drawing = graph.Configuration(cfg)
+		return write(r, g, graph.Configuration(cfg))
 	case g.plan != "":
 		saved, diags := r.OpenPlan(g.plan)
 		if r.Report(diags) {
 			return cli.Failed
 		}
-		drawing = graph.Plan(saved.Plan, nil)
-	default:
-		ctx, release := cli.Interruptible(ctx, 2*time.Second, func() { r.TellInterrupt(false) })
-		defer release()
-		s, code := r.Begin(ctx, "plan", o)
-		if s == nil {
-			return code
-		}
-		defer s.End()
-		p, code := s.Plan(ctx)
-		if p == nil {
-			return code
-		}
-		drawing = graph.Plan(p, nil)
+		return write(r, g, graph.Plan(saved.Plan, nil))
 	}
+	return r.Planned(ctx, o, func(_ *run.Session, p *planner.Plan) int { return write(r, g, graph.Plan(p, nil)) })
+}
+
+func write(r *run.Run, g options, drawing *graph.Graph) int {
 	if err := writers[g.format](r.T.Out, drawing); err != nil {
 		return r.Fail("Cannot write the graph", err)
 	}

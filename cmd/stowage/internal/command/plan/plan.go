@@ -3,10 +3,10 @@ package plan
 
 import (
 	"context"
-	"time"
 
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/run"
+	"github.com/stowage-iac/stowage/planner"
 )
 
 // Command is "plan".
@@ -46,27 +46,18 @@ func plan(ctx context.Context, r *run.Run, o *run.Options, out string, detailed 
 	if o.JSON && o.Markdown {
 		return r.T.Usage("stowage plan: -json and -markdown exclude each other")
 	}
-	ctx, release := cli.Interruptible(ctx, 2*time.Second, func() { r.TellInterrupt(false) })
-	defer release()
-	s, code := r.Begin(ctx, "plan", o)
-	if s == nil {
-		return code
-	}
-	defer s.End()
-	p, code := s.Plan(ctx)
-	if p == nil {
-		return code
-	}
-	if code := s.Show(p); code != cli.OK {
-		return code
-	}
-	if out != "" {
-		if code := s.Save(p, out); code != cli.OK {
+	return r.Planned(ctx, o, func(s *run.Session, p *planner.Plan) int {
+		if code := s.Show(p); code != cli.OK {
 			return code
 		}
-	}
-	if detailed && !p.Empty() {
-		return cli.Changes
-	}
-	return cli.OK
+		if out != "" {
+			if code := s.Save(p, out); code != cli.OK {
+				return code
+			}
+		}
+		if detailed && !p.Empty() {
+			return cli.Changes
+		}
+		return cli.OK
+	})
 }
