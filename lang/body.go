@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -123,11 +124,12 @@ type bodyOptions struct {
 func (l *loader) body(src *hclsyntax.Body, s *schema.Block, sh *shape, o bodyOptions) *body {
 	b := &body{shape: sh, in: o.in, header: o.header, slot: l.module.bodies, iterate: o.iterate}
 	l.module.bodies++
-	for _, name := range sortedAttrs(src) {
-		if o.top && slices.Contains(metaArguments, name) {
+	b.args = make([]*argument, 0, len(src.Attributes))
+	for _, a := range sortedAttrs(src) {
+		if o.top && slices.Contains(metaArguments, a.Name) {
 			continue
 		}
-		l.argument(b, src.Attributes[name], s, o)
+		l.argument(b, a, s, o)
 	}
 	var byType map[string][]*hclsyntax.Block
 	if len(src.Blocks) > 0 {
@@ -193,15 +195,11 @@ func (b *body) settle() {
 	}
 }
 
-func sortedAttrs(src *hclsyntax.Body) []string {
-	names := make([]string, 0, len(src.Attributes))
-	for name := range src.Attributes {
-		names = append(names, name)
-	}
-	slices.SortFunc(names, func(a, b string) int {
-		return src.Attributes[a].SrcRange.Start.Byte - src.Attributes[b].SrcRange.Start.Byte
-	})
-	return names
+// sortedAttrs are the arguments in the order of the file.
+func sortedAttrs(src *hclsyntax.Body) []*hclsyntax.Attribute {
+	attrs := slices.AppendSeq(make([]*hclsyntax.Attribute, 0, len(src.Attributes)), maps.Values(src.Attributes))
+	slices.SortFunc(attrs, func(a, b *hclsyntax.Attribute) int { return a.SrcRange.Start.Byte - b.SrcRange.Start.Byte })
+	return attrs
 }
 
 func blockNamed(src *hclsyntax.Body, name string) bool {

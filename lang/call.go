@@ -106,11 +106,11 @@ func (l *loader) defineCall(c *Call) {
 	inside := outside
 	inside.count, inside.each = c.count != nil, c.forEach != nil
 	c.arguments = make([]*expression, len(c.Module.variables))
-	for _, name := range sortedAttrs(body) {
+	for _, a := range sortedAttrs(body) {
+		name := a.Name
 		if slices.Contains(callArguments, name) {
 			continue
 		}
-		a := body.Attributes[name]
 		v := c.Module.Variables[name]
 		if v == nil {
 			l.unknownArgument(c, a)

@@ -130,8 +130,8 @@ func (r *variableReader) file(path, source string) {
 	for _, b := range body.Blocks {
 		r.fail(hcl.DiagError, "Unexpected block", b.DefRange().Ptr(), "A variables file holds only values: NAME = VALUE. Blocks belong into a *%s file.", Suffix)
 	}
-	for _, name := range sortedAttrs(body) {
-		a := body.Attributes[name]
+	for _, a := range sortedAttrs(body) {
+		name := a.Name
 		v := r.config.Variables[name]
 		if v == nil {
 			r.fail(hcl.DiagWarning, "Undeclared variable", a.NameRange.Ptr(), "The value of %s is not used: no such variable is declared.%s", name, didYouMean(name, keysOf(r.config.Variables)))

@@ -21,7 +21,7 @@ func (p *parser) body(start hcl.Pos, root bool) (*hclsyntax.Body, bool) {
 		case c == '}' && !root:
 			p.token(1)
 			return p.closed(b, start), true
-		case p.pos == len(p.text) && root:
+		case p.pos == len(p.src) && root:
 			p.token(0)
 			return p.closed(b, start), true
 		default:
@@ -85,7 +85,7 @@ func (p *parser) block(kind string, rng hcl.Range) (*hclsyntax.Block, bool) {
 			return b, true
 		case c == '"':
 			var ok bool
-			if label, at, _, ok = p.quoted(); !ok {
+			if label, at, ok = p.quoted(); !ok {
 				return nil, false
 			}
 		case letter(c):

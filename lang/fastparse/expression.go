@@ -15,7 +15,7 @@ func (p *parser) expression() (hclsyntax.Expression, bool) {
 	defer func() { p.depth-- }()
 	switch c := p.space(); {
 	case c == '"':
-		return p.literal()
+		return p.template()
 	case digit(c):
 		return p.number()
 	case letter(c):
@@ -28,36 +28,16 @@ func (p *parser) expression() (hclsyntax.Expression, bool) {
 	return nil, false
 }
 
-// literal parses a string, a template of one part.
-func (p *parser) literal() (hclsyntax.Expression, bool) {
-	text, outer, inner, ok := p.quoted()
-	if !ok {
-		return nil, false
-	}
-	if text == "" {
-		inner = p.between(p.end, p.end) // so ParseConfig has it
-	}
-	t := &struct { // one allocation for the three of a text
-		template hclsyntax.TemplateExpr
-		part     [1]hclsyntax.Expression
-		literal  hclsyntax.LiteralValueExpr
-	}{}
-	t.literal = hclsyntax.LiteralValueExpr{Val: cty.StringVal(text), SrcRange: inner}
-	t.part[0] = &t.literal
-	t.template = hclsyntax.TemplateExpr{Parts: t.part[:], SrcRange: outer}
-	return &t.template, true
-}
-
 // number parses a whole number.
 func (p *parser) number() (hclsyntax.Expression, bool) {
 	i := p.pos
-	for i < len(p.text) && digit(p.text[i]) {
+	for i < len(p.src) && digit(p.src[i]) {
 		i++
 	}
-	if i < len(p.text) && (letter(p.text[i]) || p.text[i] == '.' || p.text[i] > '~') {
+	if i < len(p.src) && (letter(p.src[i]) || p.src[i] == '.' || p.src[i] > '~') {
 		return nil, false
 	}
-	text := p.text[p.pos:i]
+	text := p.src[p.pos:i]
 	v, known := p.numbers[text]
 	if !known {
 		var err error
@@ -132,7 +112,9 @@ func constantKey(e hclsyntax.Expression) (cty.Value, bool) {
 	case *hclsyntax.LiteralValueExpr:
 		return e.Val, true
 	case *hclsyntax.TemplateExpr:
-		return e.Parts[0].(*hclsyntax.LiteralValueExpr).Val, true
+		if literal, ok := e.Parts[0].(*hclsyntax.LiteralValueExpr); ok && len(e.Parts) == 1 {
+			return literal.Val, true
+		}
 	}
 	return cty.NilVal, false
 }
@@ -224,7 +206,7 @@ func (p *parser) object() (hclsyntax.Expression, bool) {
 		case c == ',':
 			p.token(1)
 		case c == '}':
-		case !p.lineEnd() || p.pos == len(p.text):
+		case !p.lineEnd() || p.pos == len(p.src):
 			return nil, false
 		}
 	}

@@ -1,6 +1,6 @@
 // Package fastparse parses what most configuration files are made of, in an eighth of the
-// time that hclsyntax.ParseConfig takes: blocks and arguments whose values are plain
-// strings, whole numbers, true, false, null, lists, objects and references. Of such a
+// time that hclsyntax.ParseConfig takes: blocks and arguments whose values are strings
+// without escapes, whole numbers, true, false, null, lists, objects and references. Of such a
 // file Config builds exactly the tree that ParseConfig builds, to the last range; of any
 // other, wrong ones included, it builds none, and ParseConfig has to. It knows nothing
 // of the language that ParseConfig does not: a test compares the two on every file of the
@@ -23,7 +23,7 @@ const maxDepth = 100
 // file that it finds no fault with; nil if the file holds anything that this package
 // leaves to it.
 func Config(src []byte, filename string) *hcl.File {
-	p := &parser{text: string(src), filename: filename, line: 1, lines: true, numbers: map[string]cty.Value{}}
+	p := &parser{src: string(src), filename: filename, line: 1, lines: true, numbers: map[string]cty.Value{}}
 	p.space()
 	start := p.at()
 	body, ok := p.body(start, true)
@@ -40,7 +40,7 @@ func Config(src []byte, filename string) *hcl.File {
 // parser is at a place in a file. Its methods that return ok leave the file to
 // ParseConfig when that is false.
 type parser struct {
-	text      string // names and strings are parts of it
+	src       string // names and strings are parts of it
 	filename  string
 	pos       int // of the next byte
 	line      int
@@ -69,19 +69,19 @@ func (p *parser) between(start, end hcl.Pos) hcl.Range {
 
 // next is the next byte, 0 at the end.
 func (p *parser) next() byte {
-	if p.pos < len(p.text) {
-		return p.text[p.pos]
+	if p.pos < len(p.src) {
+		return p.src[p.pos]
 	}
 	return 0
 }
 
 // follows reports whether the byte after the next one is one of these.
 func (p *parser) follows(any string) bool {
-	if p.pos+1 >= len(p.text) {
+	if p.pos+1 >= len(p.src) {
 		return false
 	}
 	for i := 0; i < len(any); i++ {
-		if p.text[p.pos+1] == any[i] {
+		if p.src[p.pos+1] == any[i] {
 			return true
 		}
 	}
@@ -129,8 +129,8 @@ func (p *parser) comment() bool {
 // skipComment passes over a comment with the end of its line. It does not move if there
 // is none, or if ParseConfig may count the lines otherwise.
 func (p *parser) skipComment() bool {
-	n := strings.IndexByte(p.text[p.pos:], '\n')
-	if n < 0 || strings.IndexByte(p.text[p.pos:p.pos+n], '\r') >= 0 || !utf8.ValidString(p.text[p.pos:p.pos+n]) {
+	n := strings.IndexByte(p.src[p.pos:], '\n')
+	if n < 0 || strings.IndexByte(p.src[p.pos:p.pos+n], '\r') >= 0 || !utf8.ValidString(p.src[p.pos:p.pos+n]) {
 		return false
 	}
 	p.pos += n
@@ -148,7 +148,7 @@ func (p *parser) lineEnd() bool {
 	case p.comment():
 		return p.skipComment()
 	}
-	return p.pos == len(p.text)
+	return p.pos == len(p.src)
 }
 
 // token passes over n bytes, which are a token of their own.
@@ -165,29 +165,20 @@ func digit(c byte) bool  { return '0' <= c && c <= '9' }
 // word passes over a name.
 func (p *parser) word() (string, hcl.Range) {
 	i := p.pos
-	for i < len(p.text) && (letter(p.text[i]) || digit(p.text[i]) || p.text[i] == '-') {
+	for i < len(p.src) && (letter(p.src[i]) || digit(p.src[i]) || p.src[i] == '-') {
 		i++
 	}
-	text := p.text[p.pos:i]
+	text := p.src[p.pos:i]
 	return text, p.token(i - p.pos)
 }
 
-// quoted passes over a string without escapes or templates; inner is where its content is.
-func (p *parser) quoted() (text string, outer, inner hcl.Range, ok bool) {
-	start := p.at()
-	p.pos++
-	from := p.at()
-	for i := p.pos; i < len(p.text); i++ {
-		switch c := p.text[i]; {
-		case c == '"':
-			text, p.pos = p.text[p.pos:i], i
-			inner = p.between(from, p.at())
-			p.pos++
-			p.end = p.at()
-			return text, p.between(start, p.end), inner, true
-		case c < ' ' || c > '~' || c == '\\' || c == '$' || c == '%':
-			return "", outer, inner, false
-		}
+// quoted passes over a string without escapes or templates.
+func (p *parser) quoted() (string, hcl.Range, bool) {
+	open := p.token(1)
+	text, _, ok := p.literal()
+	if !ok || p.next() != '"' {
+		return "", hcl.Range{}, false
 	}
-	return "", outer, inner, false
+	p.token(1)
+	return text, p.between(open.Start, p.end), true
 }
