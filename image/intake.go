@@ -22,8 +22,10 @@ const (
 	// takes it; intakePause is what a stowaged that restarts is given each time.
 	intakeTries = 5
 	intakePause = time.Second
-	// intakeTimeout bounds what asks or dials stowaged: it may be away.
+	// intakeTimeout bounds what asks stowaged: it may be away. intakeDial bounds the
+	// dialling: other pushes may have all the sessions that sshd allows, and wait too.
 	intakeTimeout = 5 * time.Second
+	intakeDial    = 2 * time.Second
 )
 
 // intake is a host's stowaged, which takes large content in at less cost than
@@ -36,11 +38,12 @@ func newIntake(dial Dialer) *intake {
 	}
 	return &intake{&http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			ctx, cancel := context.WithTimeout(ctx, intakeTimeout)
+			ctx, cancel := context.WithTimeout(ctx, intakeDial)
 			defer cancel()
 			return dial(ctx)
 		},
 		MaxIdleConnsPerHost: pushes,
+		IdleConnTimeout:     intakePause, // each may be one of the few sessions that sshd allows
 		// The host may wait for another push of the same, and refuse before a byte is sent.
 		ExpectContinueTimeout: leaseTime,
 	}}

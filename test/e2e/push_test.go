@@ -48,6 +48,18 @@ func TestPushes(t *testing.T) {
 	root, deploy := newPushing(t, lab, 0, "root"), newPushing(t, lab, 1, "deploy")
 
 	deploy.story(t, "stowage killed, by a user with sudo", func(w *pushing) { w.goesOn() })
+	deploy.story(t, "more at once than there are sessions", func(w *pushing) {
+		var several strings.Builder
+		for n := range 6 {
+			w.p.write(fmt.Sprint("noise-", n), noise(12<<20))
+			fmt.Fprint(&several, strings.NewReplacer("data", fmt.Sprint("data-", n), `"noise"`, fmt.Sprintf("%q", fmt.Sprint("noise-", n))).Replace(data))
+		}
+		w.p.write("several.stowage.hcl", several.String())
+		began := time.Now()
+		w.p.must("apply", "-auto-approve")
+		w.t.Logf("seven images took %v", time.Since(began))
+		w.p.empty()
+	})
 	root.story(t, "stowage killed", func(w *pushing) { w.goesOn() })
 	root.story(t, "stowaged killed", func(w *pushing) {
 		apply := w.underWay()
@@ -118,14 +130,19 @@ func newPushing(t *testing.T, lab *hosts.Lab, n int, user string) *pushing {
 	return &pushing{t, p, lab.Hosts[n], ""}
 }
 
+func noise(size int) string {
+	b := make([]byte, size)
+	rand.Read(b)
+	return string(b)
+}
+
 // story is a subtest with a layer that is not on the host.
 func (w *pushing) story(t *testing.T, name string, tell func(*pushing)) {
 	t.Run(name, func(t *testing.T) {
 		w.t, w.p.t = t, t
-		b := make([]byte, noiseSize)
-		rand.Read(b)
-		w.sum = fmt.Sprintf("%x", sha256.Sum256(b))
-		w.p.write("noise", string(b))
+		b := noise(noiseSize)
+		w.sum = fmt.Sprintf("%x", sha256.Sum256([]byte(b)))
+		w.p.write("noise", b)
 		tell(w)
 	})
 }
