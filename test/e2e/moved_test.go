@@ -1,10 +1,12 @@
 package e2e_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Renamed, forgotten and found again: whatever happens to names and to the state, the
@@ -157,5 +159,55 @@ func TestImportKilledAtEveryRecord(t *testing.T) {
 		if now := pids(t, h, "[h]ttpd -f -p 80"); now != before || now == "" {
 			t.Fatalf("record %d: the processes are %q, they were %q", n, now, before)
 		}
+	}
+}
+
+// A replacement that is made first is killed while the new pod starts, before it is
+// recorded: the old one runs on, and the next apply ends as this one would have.
+func TestCreateBeforeDestroyKilled(t *testing.T) {
+	p, h := onOneHost(t, `
+pod "twin" {
+  init "slow" {
+    image = image.web
+    args  = ["sleep", "4"]
+  }
+  container "main" {
+    image = image.web
+    args  = ["sleep", "100001"]
+  }
+  stop_grace = "0s"
+  lifecycle {
+    create_before_destroy = true
+    replace_triggered_by  = [config.site]
+  }
+}
+`)
+	old := pids(t, h, "[s]leep 100001")
+	p.write("main.stowage.hcl", strings.Replace(small, `"hello"`, `"other"`, 1))
+	cmd := p.command(t.Context(), "apply", "-auto-approve")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, time.Minute, "the new pod starts", func() error {
+		if pids(t, h, "[s]leep 4$") == "" {
+			return errors.New("it does not")
+		}
+		return nil
+	})
+	cmd.Process.Kill()
+	cmd.Wait()
+	if r := p.must("plan"); !strings.Contains(r.stdout, "its replacement did not finish") || strings.Contains(r.stdout, "left behind") {
+		t.Errorf("the next plan is %s", r)
+	}
+	if now := pids(t, h, "[s]leep 100001"); !strings.Contains(now, strings.TrimSpace(old)) {
+		t.Errorf("the old pod is gone: %q was %q", now, old)
+	}
+	p.must("apply", "-auto-approve")
+	p.empty()
+	if now := pids(t, h, "[s]leep 100001"); len(strings.Fields(now)) != 1 || now == old {
+		t.Errorf("the processes are %q, the old one was %q", now, old)
+	}
+	if r := p.must("state", "list", "-json", "pod.twin"); !strings.Contains(r.stdout, `"id": "twin~1"`) {
+		t.Errorf("it is %s", r)
 	}
 }
