@@ -47,12 +47,16 @@ func (l *loader) findResource(t hcl.Traversal, rng hcl.Range) *Resource {
 
 // unknownRoot reports a reference that begins with an unknown word.
 func (l *loader) unknownRoot(t hcl.Traversal, rng hcl.Range, root string) {
+	if root == "terraform" || root == "tofu" {
+		l.errorf("Unknown name", rng, "There is nothing named %q here: what a workspace is there is a context, and its name is context.name.", root)
+		return
+	}
 	if why, later := l.opts.Later[root]; later {
 		l.errorf("Not supported yet", rng, "This version of Stowage does not support %s blocks.%s", root, sentence(why))
 		return
 	}
 	switch root {
-	case "terraform", "provider":
+	case "provider":
 		l.errorf("Not supported yet", rng, "This version of Stowage does not support %s.", root)
 		return
 	}
@@ -139,11 +143,18 @@ func (x *compiler) checkObject(res *Resource, steps hcl.Traversal, rng hcl.Range
 }
 
 func (x *compiler) checkFunction(e *hclsyntax.FunctionCallExpr) {
+	if name, ok := strings.CutPrefix(e.Name, "core::"); ok { // Terraform's long name of the same
+		e.Name = name
+	}
 	if _, ok := x.functions[e.Name]; ok {
 		return
 	}
 	if why, ok := refusedFunctions[e.Name]; ok {
 		x.errorf("Function not available", e.NameRange, "There is no function %s: %s", e.Name, why)
+		return
+	}
+	if strings.HasPrefix(e.Name, "provider::") {
+		x.errorf("Unknown function", e.NameRange, "There is no function %s: Stowage has no providers, and all functions are its own (stowage functions).", e.Name)
 		return
 	}
 	x.errorf("Unknown function", e.NameRange, "There is no function %q.%s", e.Name, didYouMean(e.Name, keysOf(x.functions)))

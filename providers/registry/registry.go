@@ -50,6 +50,7 @@ func Later() map[string]string {
 		"volume":    soon + " Mount a directory of the host: mount \"/data\" { host = \"/srv/data\" }.",
 		"job":       soon + " Use a pod with restart { policy = \"on_failure\" }.",
 		"policy":    soon,
+		"ephemeral": "A variable with ephemeral = true gives a value that is kept nowhere; a program or a file gives one with sensitive data.",
 		"provider":  "Stowage has no provider blocks: hosts are declared with node.",
 		"resource":  "Stowage's blocks carry their kind as the block type: write pod \"web\" { … } instead of resource \"pod\" \"web\" { … }.",
 		"terraform": "Use a stowage block for settings.",
