@@ -103,12 +103,10 @@ config "still" {
 	}
 }
 
-// A replacement that was to be made first and failed leaves the old object, which the
-// next apply replaces.
-func TestAFailedReplacementIsMadeAgain(t *testing.T) {
-	const config = `
+// madeFirst has a pod whose replacement comes before it goes, when the text changes.
+const madeFirst = `
 node "m" { address = "10.0.0.1" }
-config "c" { text = "TEXT" }
+config "c" { text = "%s" }
 pod "p" {
   container "main" { image = "img" }
   lifecycle {
@@ -117,9 +115,13 @@ pod "p" {
   }
 }
 `
-	l := newLab(t, "m").write(config)
+
+// A replacement that was to be made first and failed leaves the old object, which the
+// next apply replaces.
+func TestAFailedReplacementIsMadeAgain(t *testing.T) {
+	l := newLab(t, "m").write(fmt.Sprintf(madeFirst, "1"))
 	l.settled()
-	l.write(strings.Replace(config, "TEXT", "other", 1))
+	l.write(fmt.Sprintf(madeFirst, "2"))
 	l.world.fail["pod.p"] = errors.New("no room")
 	if _, diags := l.tryApply(t.Context()); !strings.Contains(text(diags), "no room") {
 		t.Fatal(text(diags))
@@ -144,23 +146,12 @@ pod "p" {
 // object and recording it, the next apply ends as this one would have: the new object
 // is there, the old one is gone, and was never changed.
 func TestCreateBeforeDestroyKilledAtAnyRecord(t *testing.T) {
-	const config = `
-node "m" { address = "10.0.0.1" }
-config "c" { text = "%s" }
-pod "p" {
-  container "main" { image = "img" }
-  lifecycle {
-    create_before_destroy = true
-    replace_triggered_by  = [config.c]
-  }
-}
-`
 	for killed := 1; ; killed++ {
 		for _, after := range []bool{false, true} {
-			l := newLab(t, "m").write(fmt.Sprintf(config, "1"))
+			l := newLab(t, "m").write(fmt.Sprintf(madeFirst, "1"))
 			l.settled()
 			old := l.world.objects["pod.p"]
-			l.write(fmt.Sprintf(config, "2"))
+			l.write(fmt.Sprintf(madeFirst, "2"))
 			l.during = func(in *planner.ApplyInput) {
 				in.Journal = &deadly{Journal: in.Journal.(*state.Journal), world: l.world, left: killed, after: after}
 			}
