@@ -220,6 +220,10 @@ func (l *loader) ignoreChanges(r *Resource, a *hclsyntax.Attribute) []string {
 			l.errorf("Unknown argument", e.Range(), "A %s block has no argument %q.%s", r.Kind, name, didYouMean(name, keysOf(r.ty.AttributeTypes())))
 			continue
 		}
+		if a := r.Schema.Attributes[t.RootName()]; a != nil && a.WriteOnly {
+			l.errorf("Write-only argument", e.Range(), "%s is written only: nothing of it is recorded that could be kept. Take it out of ignore_changes.", t.RootName())
+			continue
+		}
 		path := make(cty.Path, 0, len(t))
 		for _, s := range t {
 			switch s := s.(type) {

@@ -27,7 +27,7 @@ func ignoreChanges(block *schema.Block, config, prior cty.Value, paths []string)
 
 func keepAll(block *schema.Block, config, prior cty.Value) cty.Value {
 	for name, a := range block.Attributes {
-		if a.Optional || a.Required {
+		if (a.Optional || a.Required) && !a.WriteOnly { // of which nothing is there to be kept
 			config = keep(block, config, prior, []step{{name: name}})
 		}
 	}

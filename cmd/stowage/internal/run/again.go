@@ -45,6 +45,9 @@ func again(config *lang.Config, saved *planner.Saved, o *Options) (lang.Inputs, 
 			inputs.Variables[name] = in
 		}
 	}
+	if saved.Plan.Destroy && !config.WritesOnly("node") && !config.Conditioned() {
+		return inputs, diags // nothing of it is evaluated
+	}
 	for _, name := range saved.Ephemeral {
 		if _, ok := inputs.Variables[name]; !ok {
 			diags = append(diags, Diagnose("Missing value for an ephemeral variable", fmt.Errorf(
