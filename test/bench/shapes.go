@@ -234,12 +234,12 @@ func (s shape) measure(ctx context.Context, b *bench, binary string, n int) (m m
 		}
 	}
 	env := append(os.Environ(), "HOME="+dir, "STOWAGE_INPUT=0")
+	runs := 3
+	if n >= 100000 { // long enough to be steady
+		runs = 1
+	}
 	plan := func(code string) (used, error) {
 		// Exit code 2 is "changes": sh turns the expected one into 0.
-		runs := 3
-		if n >= 100000 { // long enough to be steady
-			runs = 1
-		}
 		return processes(ctx, runs, dir, env, "sh", "-c", `"$0" plan -refresh=false -detailed-exitcode; [ $? = `+code+` ]`, binary)
 	}
 	if err := recordApart(ctx, dir, "nodes"); err != nil {
@@ -252,7 +252,7 @@ func (s shape) measure(ctx context.Context, b *bench, binary string, n int) (m m
 		return m, err
 	}
 	if s.more != nil {
-		if m.floor, err = floor(ctx, dir, 3); err != nil {
+		if m.floor, err = floor(ctx, dir, runs); err != nil {
 			return m, err
 		}
 		info, err := os.Stat(filepath.Join(dir, stateFile))
