@@ -15,18 +15,19 @@ const DefaultParallelism = 10
 
 // Options are what plan, apply and destroy have in common.
 type Options struct {
-	Destroy     bool
-	Refresh     bool
-	Lock        bool
-	LockTimeout time.Duration
-	Parallelism int
-	JSON        bool
-	Markdown    bool // plan: print it for a comment, and nothing else on standard output
-	AutoApprove bool
-	Out         string // plan: the file to save to
-	Bare        bool   // where there is no configuration, an empty one will do
-	Flags       []lang.VariableFlag
-	Plan        planner.Options
+	Destroy         bool
+	Refresh         bool
+	Lock            bool
+	LockTimeout     time.Duration
+	Parallelism     int
+	JSON            bool
+	Markdown        bool // plan: print it for a comment, and nothing else on standard output
+	AutoApprove     bool
+	Out             string // plan: the file to save to
+	CompactWarnings bool   // show the summaries of warnings only
+	Bare            bool   // where there is no configuration, an empty one will do
+	Flags           []lang.VariableFlag
+	Plan            planner.Options
 
 	imports []lang.Import
 }
@@ -37,6 +38,7 @@ func Bind(f *cli.Flags) *Options {
 	o.Lock = true
 	f.BoolVar(&o.Refresh, "refresh", true, "Plan from the state alone, without looking at the hosts: drift is not seen")
 	f.DurationVar(&o.LockTimeout, "lock-timeout", 0, "Wait so long for another process to give the state's lock back; default 0s")
+	f.BoolVar(&o.CompactWarnings, "compact-warnings", false, "Show of warnings only what they are about and where, unless there are errors")
 	address := func(into *[]string) func(string) error {
 		return func(s string) error {
 			*into = append(*into, s)

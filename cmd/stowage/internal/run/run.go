@@ -39,6 +39,7 @@ type Run struct {
 	current  *Session             // nil before there is one
 	selected *lang.Context        // of the loaded configuration, nil where none is
 	contexts []string             // that it declares
+	compact  bool                 // -compact-warnings
 }
 
 // New begins a run.
@@ -55,7 +56,7 @@ func (r *Run) Out() view.View { return view.View{Color: r.T.OutColor(), Schemas:
 
 // Err is how to render on standard error.
 func (r *Run) Err() view.View {
-	return view.View{Color: r.T.ErrColor(), Width: r.T.ErrWidth(), Schemas: r.Schemas}
+	return view.View{Color: r.T.ErrColor(), Width: r.T.ErrWidth(), Schemas: r.Schemas, CompactWarnings: r.compact}
 }
 
 // Files are the configuration's files that were loaded, for snippets.

@@ -78,7 +78,7 @@ func (r *Run) session(o *Options) *Session {
 	if o.JSON {
 		s.stream = view.NewStream(view.View{Schemas: r.Schemas}, r.T.Out, api.StowageVersion)
 	}
-	r.current = s
+	r.current, r.compact = s, o.CompactWarnings
 	return s
 }
 

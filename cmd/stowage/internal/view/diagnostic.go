@@ -20,6 +20,10 @@ import (
 // files serve for snippets, by the names that ranges use; a file that is not
 // there is read from disk, or shown without its text.
 func (v View) Diagnostics(w io.Writer, diags hcl.Diagnostics, files map[string]*hcl.File) error {
+	if v.CompactWarnings && len(diags) > 0 && !diags.HasErrors() {
+		_, err := io.WriteString(w, v.compact(sorted(diags)))
+		return err
+	}
 	var b strings.Builder
 	all := sorted(diags)
 	left := max(0, len(all)-maxShown)
@@ -32,6 +36,35 @@ func (v View) Diagnostics(w io.Writer, diags hcl.Diagnostics, files map[string]*
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// compact is a line or two for each kind of warning: its summary, the first place, and
+// how many more there are.
+func (v View) compact(warnings hcl.Diagnostics) string {
+	var b strings.Builder
+	b.WriteString(v.paint("yellow", "Warnings:") + "\n\n")
+	count := map[string]int{}
+	for _, d := range warnings {
+		count[d.Summary]++
+	}
+	for _, d := range warnings {
+		n := count[d.Summary]
+		if n == 0 {
+			continue
+		}
+		count[d.Summary] = 0
+		b.WriteString("- " + printable(d.Summary) + "\n")
+		switch at := place(d); {
+		case at.Filename != "" && n > 1:
+			fmt.Fprintf(&b, "  on %s line %d (and %d more)\n", printable(at.Filename), at.Start.Line, n-1)
+		case at.Filename != "":
+			fmt.Fprintf(&b, "  on %s line %d\n", printable(at.Filename), at.Start.Line)
+		case n > 1:
+			fmt.Fprintf(&b, "  (%d of them)\n", n)
+		}
+	}
+	b.WriteString("\nFor more, run the same without -compact-warnings.\n\n")
+	return b.String()
 }
 
 // maxShown is how many diagnostics are written out: nobody reads more at once.

@@ -89,6 +89,35 @@ func TestDiagnostics(t *testing.T) {
 	golden(t, "diagnostics.json", b.String())
 }
 
+// TestCompactWarnings names each kind of warning once, and hides nothing beside an error.
+func TestCompactWarnings(t *testing.T) {
+	at := func(line int) *hcl.Range {
+		return &hcl.Range{Filename: "f.hcl", Start: hcl.Pos{Line: line, Byte: line}}
+	}
+	warnings := hcl.Diagnostics{
+		{Severity: hcl.DiagWarning, Summary: "Check failed", Detail: "one", Subject: at(7)},
+		{Severity: hcl.DiagWarning, Summary: "Check failed", Detail: "two", Subject: at(2)},
+		{Severity: hcl.DiagWarning, Summary: "The plan is partial", Detail: "three"},
+	}
+	var b bytes.Buffer
+	if err := (View{CompactWarnings: true}).Diagnostics(&b, warnings, nil); err != nil {
+		t.Fatal(err)
+	}
+	const want = "Warnings:\n\n- The plan is partial\n- Check failed\n  on f.hcl line 2 (and 1 more)\n\nFor more, run the same without -compact-warnings.\n\n"
+	if b.String() != want {
+		t.Errorf("%q, want %q", b.String(), want)
+	}
+	b.Reset()
+	if err := (View{CompactWarnings: true}).Diagnostics(&b, append(warnings, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Bad"}), nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []string{"one", "two", "three", "Error: Bad"} {
+		if !strings.Contains(b.String(), s) {
+			t.Errorf("%q is not in %q", s, b.String())
+		}
+	}
+}
+
 // TestControlCharactersAreNotPrinted keeps a value or a message from moving the cursor.
 func TestControlCharactersAreNotPrinted(t *testing.T) {
 	evil := "a\x1b[2Jb\rc\u009b"

@@ -24,6 +24,9 @@ type View struct {
 	Width int
 	// Schemas of the kinds of resources, by kind. A kind without one is rendered by its value's type alone.
 	Schemas map[string]*schema.Block
+	// CompactWarnings shows of warnings their summaries and places only, unless there
+	// are errors among them.
+	CompactWarnings bool
 }
 
 // paint surrounds text with a colour (a name of colorstring: red, bold, …). The
