@@ -53,15 +53,16 @@ func (x *executor) make(op Operation, c *Change) (ok bool, diags hcl.Diagnostics
 		diags = append(diags, x.problem(c, "Inconsistent result", fmt.Sprintf(
 			"The kind %q planned a value for %s and applied another%s. This is a mistake in Stowage; please report it. What is there now was recorded.", k.Name(), c.Address, at(path))))
 	}
-	inst, err := k.record(c, k.markSensitive(resp.Value))
+	now := k.markSensitive(resp.Value)
+	inst, err := k.record(c, now)
 	if err != nil {
 		return false, append(diags, x.problem(c, "Not recorded", sentence(err)+".")), x.Journal.Fail(c.Address)
 	}
 	if err := x.Journal.Done(c.Address, inst); err != nil {
 		return false, diags, err
 	}
-	x.set(c.Address, k.markSensitive(resp.Value))
-	diags = append(diags, x.postconditions(c, k.markSensitive(resp.Value))...)
+	x.set(c.Address, now)
+	diags = append(diags, x.postconditions(c, now)...)
 	return !diags.HasErrors(), diags, nil
 }
 

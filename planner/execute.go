@@ -86,7 +86,9 @@ func (x *executor) run(ctx context.Context) {
 	}
 	heap.Init(&ready)
 	results := make(chan outcome, x.Parallelism)
-	running := 0
+	work := make(chan int, x.Parallelism)
+	defer close(work)
+	workers, running := 0, 0
 	perStep := make([]hcl.Diagnostics, len(steps))
 	settle := func(i int) {
 		x.states[i] = stepDone
@@ -110,8 +112,15 @@ func (x *executor) run(ctx context.Context) {
 				continue
 			}
 			x.states[i] = stepRunning
-			running++
-			go func() { results <- x.step(i, steps[i]) }()
+			if running++; running > workers {
+				workers++
+				go func() { // for many steps: each would have to grow the stack of a new one
+					for i := range work {
+						results <- x.step(i, steps[i])
+					}
+				}()
+			}
+			work <- i
 		}
 		if running == 0 {
 			break

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 
 	"filippo.io/age"
 )
@@ -33,6 +35,9 @@ type Envelope struct {
 	header   EnvelopeHeader
 	aead     cipher.AEAD
 	fallback bool // opened by a key that is for reading only
+
+	mu     sync.Mutex
+	random *bufio.Reader // nonces: a call of the kernel for each takes longer than to seal
 }
 
 // Header is what OpenEnvelope needs later.
@@ -41,12 +46,21 @@ func (e *Envelope) Header() EnvelopeHeader { return e.header }
 // Seal encrypts plain and authenticates aad with it. The result is a random
 // 96-bit nonce, the ciphertext and the tag: 28 bytes more than plain.
 func (e *Envelope) Seal(plain, aad []byte) []byte {
-	return e.aead.Seal(nil, nil, plain, aad)
+	size := e.aead.NonceSize()
+	out := make([]byte, size, size+len(plain)+e.aead.Overhead())
+	e.mu.Lock()
+	io.ReadFull(e.random, out) // crypto/rand never fails
+	e.mu.Unlock()
+	return e.aead.Seal(out, out, plain, aad)
 }
 
 // Open reverses Seal; an error is ErrDamaged.
 func (e *Envelope) Open(sealed, aad []byte) ([]byte, error) {
-	plain, err := e.aead.Open(nil, nil, sealed, aad)
+	size := e.aead.NonceSize()
+	if len(sealed) < size {
+		return nil, fmt.Errorf("%w: what is encrypted is cut off", ErrDamaged)
+	}
+	plain, err := e.aead.Open(nil, sealed[:size], sealed[size:], aad)
 	if err != nil {
 		return nil, fmt.Errorf("%w: what is encrypted does not match its key and header", ErrDamaged)
 	}
@@ -58,11 +72,11 @@ func newEnvelope(h EnvelopeHeader, key []byte) (*Envelope, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: the data key has %d bytes", ErrDamaged, len(key))
 	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
+	aead, err := cipher.NewGCM(block)
 	if err != nil {
 		return nil, err
 	}
-	return &Envelope{header: h, aead: aead}, nil
+	return &Envelope{header: h, aead: aead, random: bufio.NewReader(rand.Reader)}, nil
 }
 
 // NewEnvelope makes an envelope with a fresh data key for the present recipients.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
 )
@@ -129,8 +130,12 @@ func (j *Journal) flush(n uint64) error {
 			j.flushed.Wait()
 			continue
 		}
+		j.flushing = true
+		j.mu.Unlock()
+		runtime.Gosched() // whoever the last flush woke may add a record first
+		j.mu.Lock()
 		batch, upTo := j.pending, j.next
-		j.pending, j.flushing = nil, true
+		j.pending = nil
 		j.mu.Unlock()
 		err := j.log.Append(batch)
 		j.mu.Lock()

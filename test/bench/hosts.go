@@ -91,17 +91,20 @@ var parts = []struct {
 	{"hosts/push", (*lab).push},
 }
 
-// onHosts takes the figures that need hosts, on one cluster of three.
-func onHosts(ctx context.Context, b *bench) error {
+// parts are the parts of onHosts that the filter picks.
+func (b *bench) parts() []func(*lab, context.Context) error {
 	var wanted []func(*lab, context.Context) error
 	for _, p := range parts {
 		if b.filter.MatchString(p.name) {
 			wanted = append(wanted, p.run)
 		}
 	}
-	if len(wanted) == 0 {
-		return nil
-	}
+	return wanted
+}
+
+// onHosts takes the figures that need hosts, on one cluster of three.
+func onHosts(ctx context.Context, b *bench) error {
+	wanted := b.parts()
 	machines, err := hosts.New(ctx, hosts.Options{N: 3, Variant: hosts.Ready, Log: os.Stderr})
 	if err != nil {
 		return err
