@@ -92,11 +92,12 @@ func (p *printer) diff(c *planner.Change) {
 
 // header is how the configuration opens the block: pod "web", data "file" "site".
 func header(kind, address string) string {
-	a, ok := lang.ParseAddress(address)
-	if !ok {
+	block := lang.BlockOf(address)
+	name := strings.LastIndexByte(block, '.') + 1
+	if name == 0 {
 		return kindHeader(kind)
 	}
-	return kindHeader(kind) + " " + quote(a.Name)
+	return kindHeader(kind) + " " + quote(block[name:])
 }
 
 // because lists why a change happens, each as a clause.
