@@ -26,9 +26,10 @@ deps:
 	bash test/deps.sh
 	go run ./test/hosts/cmd/hosts prepare
 
-## test: everything that proves something, on real hosts where it touches one (root)
+## test: everything that proves something, on real hosts where it touches one (root).
+## The stories on hosts take the longest and wait a lot: they begin first, the others run beside them.
 test: deps build
-	go test -count=1 -timeout 20m -p 2 ./...
+	go test -count=1 -timeout 20m -p 2 ./test/e2e ./...
 
 ## demo: examples/hello on this machine, from nothing to nothing (root)
 demo: build
