@@ -27,12 +27,19 @@ type Intake struct {
 
 	mu   sync.Mutex
 	busy map[string]chan struct{} // by name of the part; closed when it is free again
+	came map[string]arrival       // by name, since the start: containerd may not know of them yet
+}
+
+// arrival is a blob that was taken in whole.
+type arrival struct {
+	size int64
+	at   time.Time
 }
 
 // New makes an Intake. root finds the directory of containerd's content store, or
 // says why containerd would not adopt what is put there.
 func New(root func(context.Context) (string, error)) *Intake {
-	return &Intake{root: root, busy: map[string]chan struct{}{}}
+	return &Intake{root: root, busy: map[string]chan struct{}{}, came: map[string]arrival{}}
 }
 
 // dir holds the parts. It is in the store, so that a part is moved by a rename.
@@ -41,7 +48,8 @@ func dir(root string) string { return filepath.Join(root, "stowage") }
 // blob is the place of a blob in the store.
 func blob(root, name string) string { return filepath.Join(root, "blobs", "sha256", name) }
 
-// Parts maps digests to how many bytes of theirs have arrived.
+// Parts maps digests to how many bytes of theirs have arrived: all of them, of a blob
+// that containerd has only to adopt.
 func (i *Intake) Parts(ctx context.Context) (map[string]int64, error) {
 	root, err := i.root(ctx)
 	if err != nil {
@@ -52,7 +60,26 @@ func (i *Intake) Parts(ctx context.Context) (map[string]int64, error) {
 	for _, p := range parts {
 		sizes[prefix+p.Name()] = p.Size()
 	}
+	for name, size := range i.whole(root, time.Now()) {
+		sizes[prefix+name] = size
+	}
 	return sizes, err
+}
+
+// whole maps the names of the blobs that were taken in lately, and are still in the
+// store, to their sizes.
+func (i *Intake) whole(root string, now time.Time) map[string]int64 {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	sizes := map[string]int64{}
+	for name, a := range i.came {
+		if _, err := os.Stat(blob(root, name)); err != nil || now.Sub(a.at) >= Rest {
+			delete(i.came, name)
+			continue
+		}
+		sizes[name] = a.size
+	}
+	return sizes
 }
 
 // Sweep removes the parts that have rested, and those of blobs that got into the
@@ -62,6 +89,7 @@ func (i *Intake) Sweep(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	i.whole(root, now) // forgets
 	parts, err := list(root)
 	for _, p := range parts {
 		_, missing := os.Stat(blob(root, p.Name()))

@@ -59,6 +59,9 @@ func (s *store) has(digest string, part int, whole []byte) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	if whole != nil && parts[digest] == int64(len(whole)) {
+		delete(parts, digest) // taken in, and named with all of its bytes
+	}
 	if got, ok := parts[digest]; ok != (part >= 0) || ok && got != int64(part) {
 		s.t.Errorf("there are %d bytes of a part (%v), want %d", got, ok, part)
 	}
@@ -167,6 +170,25 @@ func TestTakesAtOnce(t *testing.T) {
 	s.has(digest, -1, content)
 	if len(s.busy) != 0 {
 		t.Errorf("held still: %v", s.busy)
+	}
+}
+
+// A blob that was taken in and that containerd does not know of yet has arrived whole,
+// until it is collected.
+func TestWhole(t *testing.T) {
+	s := newStore(t)
+	content, digest := fresh(100)
+	if err := s.take(digest, 100, 0, bytes.NewReader(content)); err != nil {
+		t.Fatal(err)
+	}
+	if parts, err := s.Parts(t.Context()); err != nil || parts[digest] != 100 {
+		t.Errorf("%v, %v", parts, err)
+	}
+	if err := os.Remove(s.blobPath(digest)); err != nil {
+		t.Fatal(err)
+	}
+	if parts, err := s.Parts(t.Context()); err != nil || len(parts) != 0 || len(s.came) != 0 {
+		t.Errorf("%v, %v; remembered: %v", parts, err, s.came)
 	}
 }
 

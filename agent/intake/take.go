@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/stowage-iac/stowage/api"
 )
@@ -56,7 +57,13 @@ func (i *Intake) Take(ctx context.Context, digest string, size, offset int64, r 
 		}
 		return &api.Error{Code: "invalid", Message: fmt.Sprintf("the bytes sent as %s are %s%s", digest, prefix, got)}
 	}
-	return full(root, p.commit(blob(root, name)))
+	if err := p.commit(blob(root, name)); err != nil {
+		return full(root, err)
+	}
+	i.mu.Lock()
+	i.came[name] = arrival{size, time.Now()}
+	i.mu.Unlock()
+	return nil
 }
 
 // check takes the digest apart.

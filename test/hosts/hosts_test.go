@@ -59,7 +59,8 @@ func testContainer(t *testing.T, h *Host) {
 	if got := must(t, h, "ctr run --rm --memory-limit 200000000 --rootfs /srv/root roomy "+use50M); got != "52428800" {
 		t.Errorf("with 200 MB of memory: %q", got)
 	}
-	if got := must(t, h, "ctr run --rm --memory-limit 20000000 --rootfs /srv/root tight "+use50M); got == "52428800" {
+	// The kernel ends one of its processes, or all.
+	if got, _ := h.Run(t.Context(), "ctr run --rm --memory-limit 20000000 --rootfs /srv/root tight "+use50M); strings.Contains(got, "52428800") {
 		t.Error("20 MB of memory hold 50 MB")
 	}
 	if _, err := os.Stat(filepath.Join(h.Root(), "var/lib/containerd/io.containerd.metadata.v1.bolt")); err != nil {
