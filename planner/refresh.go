@@ -264,26 +264,26 @@ func (t *target) read(ctx context.Context, f *Fleet) {
 		t.world.Err = err
 		return
 	}
-	t.world.Facts = t.survey.NodeFacts
+	t.world.Facts, t.world.Node = t.survey.NodeFacts, t.survey.Node
 	c := f.Client(t.name)
 	if c.Healthy(ctx) != nil {
 		return // not installed, not running, or not serving yet
 	}
 	if local, err := c.Local(ctx); err == nil {
-		t.world.Local = local
+		t.world.Local, t.world.Node = local, &local.Config
 	}
 }
 
 // foreign is the refusal of a host that another cluster has, maybe of another context.
 func (r *refresher) foreign(t *target, theirs api.NodeConfig) *hcl.Diagnostic {
-	cluster, way := "the cluster "+theirs.Cluster, "Use that cluster's state; if it is lost, take the node over with an import block; destroy the other cluster first, "
+	cluster, way := "the cluster "+theirs.Cluster, "Use that cluster's state. If it is lost, take the node over with an import block; to give the host back instead, destroy what you imported."
 	if ours := contextOf(r.Config); theirs.Context != "" && theirs.Context != ours {
 		cluster = fmt.Sprintf("the context %q (cluster %s)", theirs.Context, theirs.Cluster)
-		way = "A host belongs to one context: give each its own, for example by a variable. To move it, destroy it there first, "
+		way = "A host belongs to one context: give each its own, for example by a variable. To move it, destroy it there first."
 	}
 	return errorf(t.subject, "Node of another cluster", fmt.Sprintf(
-		"%s (%s) is the node %q of %s already, and this state's cluster is %s. %sor run `%s teardown` on the host to give it back.",
-		t.address, where(t.machine.SSH), theirs.Name, cluster, orNone(r.State.ClusterID), way, api.Binary))
+		"%s (%s) is the node %q of %s already, and this state's cluster is %s. %s",
+		t.address, where(t.machine.SSH), theirs.Name, cluster, orNone(r.State.ClusterID), way))
 }
 
 func contextOf(c *lang.Config) string {
@@ -300,8 +300,8 @@ func (r *refresher) judge(t *target) {
 			"%s (%s): %s. %s", t.address, where(t.machine.SSH), t.world.Err, advice(t.world.Err, t.declared))))
 		return
 	}
-	if l := t.world.Local; l != nil && l.Config.Cluster != "" && l.Config.Cluster != r.State.ClusterID && !(t.imported && r.State.ClusterID == "") {
-		r.diags = append(r.diags, r.foreign(t, l.Config))
+	if n := t.world.Node; n != nil && n.Cluster != "" && n.Cluster != r.State.ClusterID && !(t.imported && r.State.ClusterID == "") {
+		r.diags = append(r.diags, r.foreign(t, *n))
 		return
 	}
 	if !t.declared {

@@ -28,6 +28,24 @@ import (
 type thisMachine struct {
 	ssh.Host
 	socket string // "": nothing listens
+	node   string // what /etc/stowage/node.json has; "": there is none
+}
+
+// Run hides whether this machine is a node: another test may make it one meanwhile.
+func (m thisMachine) Run(ctx context.Context, c ssh.Command) (ssh.Output, error) {
+	out, err := m.Host.Run(ctx, c)
+	var lines strings.Builder
+	for line := range strings.Lines(out.Stdout) {
+		switch {
+		case strings.HasPrefix(line, "node "):
+		case line == "end ok\n" && m.node != "":
+			lines.WriteString("node " + m.node + "\n" + line)
+		default:
+			lines.WriteString(line)
+		}
+	}
+	out.Stdout = lines.String()
+	return out, err
 }
 
 func (m thisMachine) Dial(ctx context.Context, path string) (net.Conn, error) {
@@ -72,11 +90,19 @@ func stowaged(t *testing.T, local api.LocalView, view api.ClusterView) (socket s
 // hosts is a Dial for addresses like "up" (this machine) and "down".
 func (l *lab) refresh(t *testing.T, socket string) (*providers.World, hcl.Diagnostics, *atomic.Int32) {
 	t.Helper()
+	return l.refreshFrom(t, thisMachine{socket: socket})
+}
+
+// refreshFrom is refresh of hosts that are like up, but for its Host.
+func (l *lab) refreshFrom(t *testing.T, up thisMachine) (*providers.World, hcl.Diagnostics, *atomic.Int32) {
+	t.Helper()
 	dials := new(atomic.Int32)
 	fleet := planner.NewFleet(planner.FleetOptions{Dial: func(_ context.Context, c ssh.Config, _ ssh.Options) (ssh.Host, error) {
 		dials.Add(1)
 		if strings.HasPrefix(c.Address, "up") {
-			return thisMachine{ssh.Local(ssh.Config{Name: c.Name, Local: true}), socket}, nil
+			up := up
+			up.Host = ssh.Local(ssh.Config{Name: c.Name, Local: true})
+			return up, nil
 		}
 		return nil, fmt.Errorf("%s: %w: connection timed out", c.Address, ssh.ErrUnreachable)
 	}})
@@ -201,6 +227,15 @@ func TestRefreshRefusesAnothersNode(t *testing.T) {
 	l := newLab(t, "m").write(oneUp)
 	socket := stowaged(t, api.LocalView{Config: api.NodeConfig{Cluster: "theirs", Name: "n1"}}, api.ClusterView{})
 	_, diags, _ := l.refresh(t, socket)
+	if e := errorsOf(diags); len(e) != 1 || !strings.Contains(e[0], `is the node "n1" of the cluster theirs already`) {
+		t.Errorf("%q", e)
+	}
+}
+
+// It stays another cluster's while its stowaged does not run.
+func TestRefreshRefusesAnothersNodeThatDoesNotRun(t *testing.T) {
+	l := newLab(t, "m").write(oneUp)
+	_, diags, _ := l.refreshFrom(t, thisMachine{node: `{"cluster": "theirs", "name": "n1"}`})
 	if e := errorsOf(diags); len(e) != 1 || !strings.Contains(e[0], `is the node "n1" of the cluster theirs already`) {
 		t.Errorf("%q", e)
 	}

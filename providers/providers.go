@@ -86,7 +86,10 @@ type HostWorld struct {
 	Facts api.NodeFacts
 	// Local is stowaged's own view; nil when it does not run there.
 	Local *api.LocalView
-	Err   error // why the host could not be read; Facts is then zero
+	// Node is what the host was made by an apply, whether stowaged runs or not; nil
+	// when it is no node.
+	Node *api.NodeConfig
+	Err  error // why the host could not be read; Facts is then zero
 }
 
 // ReadRequest is the input of Read.

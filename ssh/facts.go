@@ -3,6 +3,7 @@ package ssh
 import (
 	"context"
 	_ "embed"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -36,6 +37,9 @@ type Survey struct {
 	Disks map[string]int64
 	// PackageLock is the process (id and name) that has dpkg's or apt's lock open, "" when none has.
 	PackageLock string
+	// Node is the configuration that the host's stowaged has, running or not; nil
+	// where the host is no node, or its file is damaged.
+	Node *api.NodeConfig
 	// ContainerdSocket says whether containerd's socket is there.
 	ContainerdSocket bool
 }
@@ -146,6 +150,11 @@ func (s *Survey) set(key, value string) {
 		s.Runc = value
 	case "stowaged":
 		s.Stowaged = value
+	case "node":
+		var node api.NodeConfig
+		if json.Unmarshal([]byte(value), &node) == nil {
+			s.Node = &node
+		}
 	case "feature":
 		if name, state, _ := strings.Cut(value, " "); state != "unknown" {
 			s.Features[name] = state == "yes"

@@ -52,6 +52,7 @@ for t in apt-get dnf apk; do have $t && { say package_tool ${t%-get}; break; }; 
 have containerd && say containerd "$(containerd --version 2>/dev/null | awk '{print $3; exit}')"
 have runc && say runc "$(runc --version 2>/dev/null | awk '{print $3; exit}')"
 [ -f /usr/local/bin/stowaged ] && say stowaged "$(sha256sum /usr/local/bin/stowaged | cut -d' ' -f1)"
+[ -r /etc/stowage/node.json ] && say node "$(tr -d '\n' < /etc/stowage/node.json)"
 
 # Kernel features: loaded, loadable, or by name in the kernel's symbols or its configuration.
 r=$(uname -r)

@@ -4,16 +4,31 @@ set -euo pipefail
 cd "$(dirname "$0")"
 root=$(cd ../.. && pwd)
 export PATH="${STOWAGE_BIN:-$root/bin}:$PATH"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# The state stays until all is destroyed, so that a demo that was cut off can be taken up.
+work=${STOWAGE_DEMO_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/stowage-demo}
+mkdir -p "$work"
 cp ./*.stowage.hcl "$work"; cd "$work"
 started=$SECONDS
+finish() { # however it ends, short of kill -9
+  status=$?
+  [ $status = 0 ] || stowage destroy -auto-approve || exit $status
+  cd /
+  rm -rf "$work"
+  exit $status
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+if [ -e stowage.state.json ]; then
+  echo "An earlier demo was cut off: what it left is destroyed first."
+  stowage destroy -auto-approve
+fi
 
 bold='' plain=''
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$'\033[1m' plain=$'\033[0m'; fi
 run() { printf '\n%s$ %s%s\n' "$bold" "$*" "$plain"; "$@"; }
 page() { curl -fsS --max-time 5 http://127.0.0.1:8080/; }
-fail() { printf '\nthe demo failed: %s\n' "$1" >&2; stowage destroy -auto-approve || true; exit 1; }
+fail() { printf '\nthe demo failed: %s\n' "$1" >&2; exit 1; }
 
 run stowage version
 run stowage validate

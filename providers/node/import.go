@@ -11,12 +11,17 @@ import (
 
 	"github.com/stowage-iac/stowage/api"
 	"github.com/stowage-iac/stowage/providers"
+	"github.com/stowage-iac/stowage/ssh/bootstrap"
 )
 
 // Import takes over a host that is a node already: how to reach it is what the
 // configuration says, the rest is what the host and the cluster's object say.
 func (k Kind) Import(req providers.ImportRequest) providers.ImportResponse {
 	h := req.World.Hosts[req.Object]
+	if h != nil && h.Local == nil && h.Node != nil {
+		return providers.NotThere(req, fmt.Sprintf("its host is the node %q of the cluster %s, and stowaged does not answer there. Start it (%s), then import.",
+			h.Node.Name, h.Node.Cluster, "`"+bootstrap.HowToStart(h.Facts)+"`"))
+	}
 	if h == nil || h.Local == nil {
 		return providers.NotThere(req, "its host does not run stowaged: it is no node. Leave the import out, and an apply makes it one.")
 	}

@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/zclconf/go-cty/cty"
@@ -61,6 +62,25 @@ func TestAnotherVersionOfTheAgent(t *testing.T) {
 	plan := k.Plan(providers.PlanRequest{Identity: providers.Identify("node.a"), Prior: read.Value, Config: config(map[string]cty.Value{"address": cty.StringVal("10.0.0.1")})})
 	if got := providers.Str(plan.Planned, "version"); got != api.StowageVersion {
 		t.Errorf("planned version %q", got)
+	}
+}
+
+// What keeps a host from being imported is told apart: no node, another one, one that is down.
+func TestImportNotThere(t *testing.T) {
+	for want, host := range map[string]*providers.HostWorld{
+		"it is no node":             {},
+		`is the node "b"`:           {Local: &api.LocalView{Config: api.NodeConfig{Name: "b"}}},
+		"systemctl start stowaged":  {Node: &api.NodeConfig{Name: "a", Cluster: "c"}, Facts: api.NodeFacts{Init: "systemd"}},
+		"stowaged supervise":        {Node: &api.NodeConfig{Name: "a", Cluster: "c"}, Facts: api.NodeFacts{Init: "none"}},
+		"stowaged does not answer ": {Node: &api.NodeConfig{Name: "a", Cluster: "c"}},
+	} {
+		r := node.Kind{}.Import(providers.ImportRequest{
+			Identity: providers.Identify("node.a"), Planned: config(nil),
+			World: &providers.World{Hosts: map[string]*providers.HostWorld{"a": host}},
+		})
+		if !r.Diags.HasErrors() || !strings.Contains(r.Diags.Error(), want) {
+			t.Errorf("%v, want %q", r.Diags, want)
+		}
 	}
 }
 

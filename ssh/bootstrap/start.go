@@ -25,6 +25,14 @@ setsid ` + api.Binary + ` supervise </dev/null >>` + LogDir + `/supervise.log 2>
 // stopSupervisor also ends what a supervisor that was killed has left running.
 const stopSupervisor = `if [ -d ` + api.RunDir + ` ] && [ -x ` + api.Binary + ` ]; then ` + api.Binary + ` supervise -stop; fi`
 
+// HowToStart is the command that starts stowaged by hand on a host that is a node.
+func HowToStart(facts api.NodeFacts) string {
+	if facts.Init == systemd {
+		return "systemctl start stowaged"
+	}
+	return "setsid " + api.Binary + " supervise &"
+}
+
 // Start starts stowaged, or restarts it where the binary, the unit or the
 // configuration changed since it was started. Containers keep running.
 func Start(ctx context.Context, host ssh.Host) error {

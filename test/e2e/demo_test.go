@@ -1,10 +1,12 @@
 package e2e_test
 
 import (
+	"bufio"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -21,19 +23,56 @@ func TestDemo(t *testing.T) {
 		}
 		return string(out)
 	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(cache, "stowage-demo")
+	demo := func() *exec.Cmd {
+		cmd := exec.Command("bash", filepath.Join(repository(), "examples/hello/demo.sh"))
+		// The directory is the one of `make demo`: what an earlier demo left is found.
+		cmd.Env = append(os.Environ(), "STOWAGE_BIN="+filepath.Dir(binaries.stowage), "HOME="+t.TempDir(), "STOWAGE_DEMO_DIR="+dir)
+		return cmd
+	}
+	if _, err := os.Stat(dir); err == nil { // an earlier test was killed
+		if out, err := demo().CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
 	before := look()
-	cmd := exec.Command("bash", filepath.Join(repository(), "examples/hello/demo.sh"))
-	cmd.Env = append(os.Environ(), "STOWAGE_BIN="+filepath.Dir(binaries.stowage), "HOME="+t.TempDir())
-	out, err := cmd.CombinedOutput()
+	cutOff(t, demo())
+	out, err := demo().CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, want := range []string{"<h1>Hello from Stowage!</h1>", "No changes.", "<h1>Ahoy!</h1>", "Destroy complete!"} {
+	for _, want := range []string{"An earlier demo was cut off", "<h1>Hello from Stowage!</h1>", "No changes.", "<h1>Ahoy!</h1>", "Destroy complete!"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the demo does not say %q:\n%s", want, out)
 		}
 	}
 	if after := look(); after != before {
 		t.Errorf("the machine is not as it was:\n%s", difference(before, after))
+	}
+}
+
+// cutOff kills a demo with all that it started, but for the node it has made.
+func cutOff(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	lines := bufio.NewScanner(stdout)
+	for lines.Scan() && !strings.Contains(lines.Text(), "Apply complete!") {
+		said.WriteString(lines.Text() + "\n")
+	}
+	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	if cmd.Wait() == nil {
+		t.Fatalf("the demo ended before it was killed:\n%s", said.String())
 	}
 }

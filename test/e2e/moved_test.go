@@ -70,6 +70,16 @@ moved {
 	loseState(t, p)
 	p.write("more.stowage.hcl", "")
 	p.refused([]string{"plan"}, "Node of another cluster", "import block")
+	systemctl := func(verb string) {
+		t.Helper()
+		if out, err := h.Run(t.Context(), "systemctl "+verb+" stowaged"); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	systemctl("stop")
+	p.refused([]string{"plan"}, "Node of another cluster", "import block")
+	p.refused([]string{"import", "node.host", "a"}, "stowaged does not answer there", "systemctl start stowaged")
+	systemctl("start")
 	p.write("more.stowage.hcl", `
 import {
   to = node.host

@@ -114,6 +114,9 @@ func sweep(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// goneWithin bounds the wait for what the kernel removes a while after it was told.
+const goneWithin = 20 * time.Second
+
 // destroy removes a lab with all that it has on the machine, whatever of it
 // exists. The caller holds the machine's lock and the lab's, and loses the
 // latter.
@@ -132,7 +135,12 @@ func destroy(ctx context.Context, s slot, lock *fileLock) error {
 			return err
 		}
 	}
+	// A host that starts meanwhile has all mounts of the machine for a moment, and
+	// the kernel lets go of a loop device only with its last mount.
 	left, err := leftovers(ctx, s)
+	for deadline := time.Now().Add(goneWithin); err == nil && len(left) > 0 && time.Now().Before(deadline); left, err = leftovers(ctx, s) {
+		time.Sleep(50 * time.Millisecond)
+	}
 	if err != nil {
 		return err
 	}
