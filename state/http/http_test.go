@@ -2,16 +2,12 @@ package http_test
 
 import (
 	"bytes"
-	"crypto/md5"
-	"encoding/base64"
-	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,83 +16,12 @@ import (
 	"github.com/stowage-iac/stowage/state/crashtest"
 	backend "github.com/stowage-iac/stowage/state/http"
 	"github.com/stowage-iac/stowage/state/statetest"
+	"github.com/stowage-iac/stowage/test/servers"
 )
-
-// terraform is a server of Terraform's http protocol that forgives nothing.
-type terraform struct {
-	mu     sync.Mutex
-	states map[string][]byte
-	locks  map[string][]byte
-}
-
-func serve(t *testing.T) *httptest.Server {
-	h := &terraform{states: map[string][]byte{}, locks: map[string][]byte{}}
-	s := httptest.NewServer(h)
-	t.Cleanup(s.Close)
-	return s
-}
-
-func idOf(lock []byte) string {
-	var l struct{ ID string }
-	json.Unmarshal(lock, &l)
-	return l.ID
-}
-
-func (h *terraform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if user, password, _ := r.BasicAuth(); user != "ann" || password != "hunter2" {
-		http.Error(w, "who are you?", http.StatusUnauthorized)
-		return
-	}
-	body, _ := io.ReadAll(r.Body)
-	sum := md5.Sum(body)
-	if len(body) > 0 && r.Header.Get("Content-MD5") != base64.StdEncoding.EncodeToString(sum[:]) {
-		http.Error(w, "damaged on its way", http.StatusBadRequest)
-		return
-	}
-	name := strings.TrimSuffix(r.URL.Path, "/lock")
-	lock := h.locks[name]
-	switch r.Method {
-	case "GET":
-		if h.states[name] == nil {
-			http.NotFound(w, r)
-			return
-		}
-		w.Write(h.states[name])
-	case "POST":
-		if lock == nil || r.URL.Query().Get("ID") != idOf(lock) {
-			w.WriteHeader(http.StatusConflict)
-			w.Write(lock)
-			return
-		}
-		if !json.Valid(body) && len(body) < 1000 {
-			http.Error(w, "no JSON", http.StatusBadRequest)
-			return
-		}
-		h.states[name] = body
-	case "LOCK":
-		if lock != nil {
-			w.WriteHeader(http.StatusLocked)
-			w.Write(lock)
-			return
-		}
-		h.locks[name] = body
-	case "UNLOCK":
-		if lock == nil || idOf(lock) != idOf(body) {
-			w.WriteHeader(http.StatusConflict)
-			w.Write(lock)
-			return
-		}
-		delete(h.locks, name)
-	default:
-		http.Error(w, "no", http.StatusMethodNotAllowed)
-	}
-}
 
 func options(url, dir string) backend.Options {
 	return backend.Options{Address: url, UpdateMethod: "POST", LockAddress: url + "/lock", LockMethod: "LOCK",
-		UnlockAddress: url + "/lock", UnlockMethod: "UNLOCK", Username: "ann", Password: "hunter2", Dir: dir,
+		UnlockAddress: url + "/lock", UnlockMethod: "UNLOCK", Username: servers.HTTPUser, Password: servers.HTTPPassword, Dir: dir,
 		RetryMin: time.Millisecond, RetryMax: 5 * time.Millisecond}
 }
 
@@ -110,23 +35,23 @@ func open(t *testing.T, o backend.Options) state.Backend {
 }
 
 func TestConformance(t *testing.T) {
-	server := serve(t)
+	url := servers.StartHTTP(t)
 	statetest.Run(t, func(t *testing.T) func() state.Backend {
-		o := options(server.URL+"/"+strings.ReplaceAll(t.Name(), " ", "_"), t.TempDir())
+		o := options(url+"/"+strings.ReplaceAll(t.Name(), " ", "_"), t.TempDir())
 		return func() state.Backend { return open(t, o) }
 	})
 }
 
 func TestKilledAtEveryCall(t *testing.T) {
-	server := serve(t)
+	url := servers.StartHTTP(t)
 	crashtest.Run(t, crashtest.Child{Type: "http", Arguments: map[string]any{
-		"address": server.URL + "/crash", "lock_address": server.URL + "/crash/lock", "username": "ann"},
-		Env: []string{"STOWAGE_HTTP_PASSWORD=hunter2"}})
+		"address": url + "/crash", "lock_address": url + "/crash/lock", "username": servers.HTTPUser},
+		Env: []string{"STOWAGE_HTTP_PASSWORD=" + servers.HTTPPassword}})
 }
 
 // Another machine is kept out, is told who is in, and gets in by force only.
 func TestTwoMachines(t *testing.T) {
-	url := serve(t).URL + "/s"
+	url := servers.StartHTTP(t) + "/s"
 	info := state.LockInfo{ID: "1", Operation: "apply", Who: "ann@desk", PID: 7, Created: time.Unix(1_700_000_000, 0).UTC(), Path: url}
 	here, there := open(t, options(url, t.TempDir())), open(t, options(url, t.TempDir()))
 	s, err := here.Lock(t.Context(), info, 0)
@@ -209,7 +134,7 @@ func answering(status int, body string) http.HandlerFunc {
 
 // A server that recovers is asked again; a lock whose answer was lost is our own.
 func TestRetries(t *testing.T) {
-	strict := &terraform{states: map[string][]byte{}, locks: map[string][]byte{}}
+	strict := &servers.HTTP{}
 	var calls atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch calls.Add(1) % 3 {
@@ -238,13 +163,13 @@ func TestRetries(t *testing.T) {
 	if err := s.Unlock(); err != nil {
 		t.Error(err)
 	}
-	if len(strict.locks) != 0 {
+	if strict.Locks() != 0 {
 		t.Error("the lock is left")
 	}
 }
 
 func TestTLS(t *testing.T) {
-	strict := &terraform{states: map[string][]byte{}, locks: map[string][]byte{}}
+	strict := &servers.HTTP{}
 	server := httptest.NewTLSServer(strict)
 	defer server.Close()
 	o := options(server.URL+"/s", t.TempDir())

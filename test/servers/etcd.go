@@ -1,5 +1,5 @@
 // Package servers starts the real servers that tests of clients need: etcd,
-// PostgreSQL, an S3 store. Each listens on loopback and ends with its test.
+// PostgreSQL, an S3 store, a server of Terraform's http protocol, a manager. Each listens on loopback and ends with its test.
 package servers
 
 import (
