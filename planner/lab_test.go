@@ -27,6 +27,8 @@ type lab struct {
 	files   map[string][]byte
 	destroy bool
 	options planner.Options
+	lineage string // of a state that is made
+	hashKey []byte // of one that is not encrypted
 	last    *planner.Plan
 	before  func(*planner.Input)
 	during  func(*planner.ApplyInput)
@@ -88,6 +90,12 @@ func (l *lab) state() *state.Loaded {
 }
 
 func (l *lab) input(cfg *lang.Config, loaded *state.Loaded) planner.Input {
+	if l.lineage != "" && !loaded.Exists {
+		loaded.State.Lineage = l.lineage
+	}
+	if l.hashKey != nil && !loaded.Encrypted {
+		loaded.State.HashKey = l.hashKey
+	}
 	in := planner.Input{
 		Config: cfg, State: loaded.State, Cut: loaded.Interrupted, Kinds: l.world.kinds(), World: l.world.view(),
 		Destroy: l.destroy, Options: l.options, Version: "test", Now: time.Unix(0, 0), Data: l.data.Read,

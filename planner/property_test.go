@@ -221,8 +221,9 @@ func TestDestroyReversesCreate(t *testing.T) {
 type deadly struct {
 	*state.Journal
 	world *world
-	left  int  // calls before the end
-	after bool // the last record still gets to the disk
+	left  int    // calls before the end
+	at    string // or: the address whose result is the end
+	after bool   // the last record still gets to the disk
 }
 
 func (d *deadly) die(write func() error) error {
@@ -244,6 +245,11 @@ func (d *deadly) Begin(address, action string) error {
 }
 
 func (d *deadly) Done(address string, i *state.Instance) error {
+	d.world.mu.Lock()
+	if d.at == address {
+		d.left = 1
+	}
+	d.world.mu.Unlock()
 	return d.die(func() error { return d.Journal.Done(address, i) })
 }
 

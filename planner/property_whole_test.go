@@ -1,22 +1,17 @@
 package planner_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
 	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/planner"
-	"github.com/stowage-iac/stowage/state"
-	"github.com/stowage-iac/stowage/state/local"
 )
 
 // drawWhole is draw with what whole configurations have besides: modules (some of them
@@ -178,59 +173,6 @@ func TestPlanAfterApplyOfAWholeConfigurationIsEmpty(t *testing.T) {
 			l.writeWhole(drawWhole(r, fmt.Sprint(step), step))
 			l.settled()
 		}
-	})
-}
-
-// The order of blocks, the parallelism and the backend change no byte of a saved plan
-// but the configuration that it carries.
-func TestSavedPlanIsTheSameEverywhere(t *testing.T) {
-	rapid.Check(t, func(r *rapid.T) {
-		first, modules := drawWhole(r, "first", 0)
-		second, _ := drawWhole(r, "second", 1)
-		shuffled := rapid.Permutation(second).Draw(r, "order")
-		l := drawLab(r)
-		l.world.facts["color"] = "red"
-		// Something is sensitive: the key of the hashes is in the state from then on.
-		l.writeWhole(append(first, "secret \"kept\" {}"), modules)
-		l.apply()
-
-		saved := func(store *state.Store, blocks []string, parallelism int) map[string]string {
-			l.writeWhole(blocks, modules)
-			loaded, err := store.Load(context.Background())
-			if err != nil {
-				r.Fatal(err)
-			}
-			cfg := l.load()
-			in := l.input(cfg, loaded)
-			in.Data = planner.NewDataReader(planner.DataOptions{Parallelism: parallelism}).Read
-			p, diags := planner.Make(context.Background(), in)
-			if diags.HasErrors() {
-				r.Fatal(text(diags))
-			}
-			var b bytes.Buffer
-			if err := p.Save(&b, planner.SaveOptions{Kinds: l.world.kinds(), Config: cfg, Keys: l.keys}); err != nil {
-				r.Fatal(err)
-			}
-			return unpacked(r, b.Bytes(), l.keys)
-		}
-		want := saved(l.store, second, 1)
-		dir := t.TempDir()
-		elsewhere := state.NewStore(local.New(filepath.Join(dir, "state.json")), state.Options{Keys: l.keys, Version: "test"})
-		if _, err := state.Migrate(context.Background(), l.store, elsewhere, time.Second, func(string) {}); err != nil {
-			r.Fatal(err)
-		}
-		same := func(what string, got map[string]string, but string) {
-			for name := range want {
-				if got[name] != want[name] && (but == "" || !strings.HasPrefix(name, but)) {
-					r.Fatalf("%s: %s of the saved plan differs:\n%s\n%s", what, name, want[name], got[name])
-				}
-			}
-			if len(got) != len(want) {
-				r.Fatalf("%s: it has %d entries instead of %d", what, len(got), len(want))
-			}
-		}
-		same("another backend and parallelism", saved(elsewhere, second, 16), "")
-		same("another order of blocks", saved(elsewhere, shuffled, 4), "sources/main")
 	})
 }
 
