@@ -83,6 +83,7 @@ type argument struct {
 	expr   *expression
 	source *hclsyntax.Attribute
 	kind   string // of the block
+	unkept bool   // of the data of a check, of which nothing is recorded
 	twin   string // write-only argument beside it, or ""
 }
 
@@ -256,7 +257,7 @@ func (l *loader) argument(b *body, a *hclsyntax.Attribute, s *schema.Block, o bo
 	if as.WriteOnly {
 		l.config.writeOnly[o.owner.Kind] = true
 	}
-	b.args = append(b.args, &argument{name: a.Name, schema: as, expr: x, source: a, kind: o.owner.Kind, twin: twinOf(s, a.Name)})
+	b.args = append(b.args, &argument{name: a.Name, schema: as, expr: x, source: a, kind: o.owner.Kind, twin: twinOf(s, a.Name), unkept: o.owner.check != nil})
 }
 
 // constantDefault converts a schema's default to the attribute's type.

@@ -37,15 +37,6 @@ type Outcome struct {
 	Diags    hcl.Diagnostics
 }
 
-// Check is a check block: conditions that only warn.
-type Check struct {
-	Name  string
-	Range hcl.Range // of the block's header
-
-	block   *hclsyntax.Block
-	asserts []*condition
-}
-
 // condition is a precondition, a postcondition or an assert.
 type condition struct {
 	test    *expression
@@ -97,33 +88,6 @@ func expressionsOf(list []*condition) []*expression {
 		all = append(all, c.test, c.message)
 	}
 	return all
-}
-
-func (l *loader) declareCheck(b *hclsyntax.Block) {
-	if !l.labels(b, "name") {
-		return
-	}
-	for _, c := range l.module.Checks {
-		if c.Name == b.Labels[0] {
-			l.duplicate("check "+c.Name, b.DefRange(), c.Range)
-			return
-		}
-	}
-	l.module.Checks = append(l.module.Checks, &Check{Name: b.Labels[0], Range: b.DefRange(), block: b})
-}
-
-func (l *loader) defineCheck(c *Check) {
-	in := "check " + quote(c.Name)
-	m := l.members(c.block.Body, in, nil)
-	blocks := m.block("assert")
-	c.asserts = l.conditions(blocks, "Check failed", scope{in: in})
-	for _, a := range c.asserts {
-		a.warns = true
-	}
-	m.done()
-	if len(blocks) == 0 {
-		l.errorf("Missing block", c.Range, "%s needs an assert block with a condition and an error_message.", capital(in))
-	}
 }
 
 // judge evaluates conditions.
@@ -223,26 +187,3 @@ func (c *Config) Conditioned() bool {
 
 // Conditioned reports whether the block has postconditions.
 func (r *Resource) Conditioned() bool { return len(r.post) > 0 }
-
-// CheckResult is the outcome of a check block in one instance of its module.
-type CheckResult struct {
-	Address string // check.health, module.app["a"].check.health
-	Outcome
-}
-
-// Checks evaluates all check blocks, in the order of their addresses.
-func (e *Evaluator) Checks() []CheckResult {
-	var all []CheckResult
-	for _, m := range e.config.modules {
-		if len(m.Checks) == 0 {
-			continue
-		}
-		for _, mi := range e.instances(m) {
-			for _, c := range m.Checks {
-				address := within(mi.address, "check."+c.Name)
-				all = append(all, CheckResult{Address: address, Outcome: mi.frame(nil).judged(c.asserts, address)})
-			}
-		}
-	}
-	return all
-}

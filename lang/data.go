@@ -59,20 +59,22 @@ func (l *loader) sources() []string {
 	return all
 }
 
-func (l *loader) declareData(b *hclsyntax.Block) {
+// declareData declares a data block, of a check or, with nil, of the module. It returns
+// nil when something is wrong with how the block begins.
+func (l *loader) declareData(b *hclsyntax.Block, check *Check) *Resource {
 	if len(b.Labels) == 1 && l.opts.Schemas[dataPrefix+b.Labels[0]] == nil {
 		l.unknownSource(b.LabelRanges[0], b.Labels[0])
-		return
+		return nil
 	}
 	if !l.labels(b, "type", "name") {
-		return
+		return nil
 	}
 	s := l.opts.Schemas[dataPrefix+b.Labels[0]]
 	if s == nil {
 		l.unknownSource(b.LabelRanges[0], b.Labels[0])
-		return
+		return nil
 	}
-	l.declareResource(b, dataPrefix+b.Labels[0], b.Labels[1], s)
+	return l.declareResource(b, dataPrefix+b.Labels[0], b.Labels[1], s, check)
 }
 
 func (l *loader) unknownSource(rng hcl.Range, name string) {

@@ -108,6 +108,13 @@ func reportOn(t *testing.T, files map[string][]byte, context string, flags []Var
 		_, _, diags := e.Output(o.Name)
 		all = append(all, diags...)
 	}
+	for _, c := range e.Checks() {
+		if c.Data != nil {
+			_, _, diags := c.Decode()
+			all = append(all, diags...)
+		}
+		all = append(all, c.Judge().Diags...)
+	}
 	report("evaluate", Distinct(all))
 	return out.String()
 }

@@ -71,7 +71,7 @@ const writeOnlyExamples = "value_wo of a secret, private_key_wo of a node's ssh 
 
 // kept refuses an ephemeral value of an argument that is recorded; "" where it may stand.
 func (a *argument) kept(b *body, v cty.Value) string {
-	if a.schema.WriteOnly {
+	if a.schema.WriteOnly || a.unkept {
 		return ""
 	}
 	origins := ephemeralOrigins(v)

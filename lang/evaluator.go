@@ -46,7 +46,7 @@ type Evaluator struct {
 func newEvaluator(c *Config, now time.Time) *Evaluator {
 	e := &Evaluator{
 		config:     c,
-		generation: make([]atomic.Uint64, len(c.Resources)),
+		generation: make([]atomic.Uint64, len(c.Resources)+len(c.scoped)),
 		cwd: sync.OnceValue(func() string {
 			dir, _ := os.Getwd()
 			return dir

@@ -50,6 +50,7 @@ const (
 type scope struct {
 	in        string    // the block, for messages: pod.web, output "url"
 	owner     *Resource // nil outside of resource blocks
+	check     *Check    // whose data may be used; nil: of none
 	count     bool      // count.index may be used
 	each      bool      // each.key and each.value may be used
 	self      bool      // self may be used: the object of the owner

@@ -340,8 +340,11 @@ func (c *Config) Validate() hcl.Diagnostics {
 	diags = append(diags, e.Finish()...)
 	_, more := e.Imports()
 	diags = append(diags, more...)
-	for _, check := range e.Checks() {
-		diags = append(diags, check.Diags...)
+	for _, c := range e.Checks() {
+		if c.Data != nil {
+			diags = append(diags, c.in.locate(e.check(c.Data))...)
+		}
+		diags = append(diags, c.Judge().Diags...)
 	}
 	return tidy(Distinct(diags))
 }

@@ -69,6 +69,7 @@ type loaded struct {
 	snapshot  map[string][]byte // Options.Files
 	modules   []*Module         // each after its parent
 	order     []*Resource
+	scoped    []*Resource     // data of checks, of all modules
 	ephemeral bool            // a variable or an output is
 	writeOnly map[string]bool // kinds to which a write-only argument is given
 }
@@ -239,6 +240,12 @@ func (l *loader) flatten() {
 	for i, r := range c.Resources {
 		r.index = i
 	}
+	for _, m := range c.modules {
+		for _, r := range m.scoped {
+			r.index = len(c.Resources) + len(c.scoped)
+			c.scoped = append(c.scoped, r)
+		}
+	}
 }
 
 func (l *loader) declareBlock(b *hclsyntax.Block) {
@@ -269,7 +276,7 @@ func (l *loader) declareBlock(b *hclsyntax.Block) {
 	case "context":
 		l.declareContext(b)
 	case "data":
-		l.declareData(b)
+		l.declareData(b, nil)
 	case "check":
 		l.declareCheck(b)
 	case "import":
@@ -281,7 +288,7 @@ func (l *loader) declareBlock(b *hclsyntax.Block) {
 	default:
 		if s := l.opts.Schemas[b.Type]; s != nil {
 			if l.labels(b, "name") {
-				l.declareResource(b, b.Type, b.Labels[0], s)
+				l.declareResource(b, b.Type, b.Labels[0], s, nil)
 			}
 			return
 		}

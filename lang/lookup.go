@@ -10,8 +10,9 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// findResource returns the block that kind.name refers to, or reports why there is none.
-func (l *loader) findResource(t hcl.Traversal, rng hcl.Range) *Resource {
+// findResource returns the block that kind.name refers to, within a check or, with nil,
+// outside of all, or reports why there is none.
+func (l *loader) findResource(t hcl.Traversal, rng hcl.Range, check *Check) *Resource {
 	kind, ok := l.kindOf(t, rng)
 	if !ok {
 		return nil
@@ -22,11 +23,23 @@ func (l *loader) findResource(t hcl.Traversal, rng hcl.Range) *Resource {
 		return nil
 	}
 	res := l.module.resources[kind+"."+name]
-	if res != nil {
+	switch {
+	case res == nil:
+	case res.check == nil || res.check == check:
 		return res
+	case hcl.RangeBetween(res.Range, res.block.Body.SrcRange).Overlaps(rng):
+		l.errorf("Cycle", rng, "%s refers to itself. Move what it needs into a local value.", res.address)
+		return nil
+	default:
+		l.errorf("Reference not possible here", rng, "%s belongs to %s, at %s: only the asserts there can read it. To refer to it here, move the data block out of the check; what fails to be read is an error then.",
+			res.address, res.check.in(), place(res.Range))
+		return nil
 	}
 	var same, others []string
 	for address, other := range l.module.resources {
+		if other.check != nil && other.check != check {
+			continue
+		}
 		if other.Kind == kind {
 			same = append(same, other.Name)
 		} else if other.Name == name {

@@ -30,7 +30,8 @@ type module struct {
 	index     int                  // in the list of all
 	calls     []*Call              // by slot
 	waits     []*Resource          // what everything in it waits for, see around
-	resources map[string]*Resource // by kind.name
+	resources map[string]*Resource // by kind.name, with the data of checks
+	scoped    []*Resource          // data of checks, by the names of these
 	variables []*Variable          // by index
 	locals    []*Local             // by index
 	bodies    int                  // number of cache slots for bodies
@@ -74,15 +75,22 @@ func (m *Module) all() []*Resource {
 // number gives everything that was declared its place in the caches of evaluations.
 func (m *Module) number() {
 	for _, address := range keysOf(m.resources) {
-		r := m.resources[address]
-		r.slot = len(m.Resources)
-		m.Resources = append(m.Resources, r)
+		if r := m.resources[address]; r.check == nil {
+			r.slot = len(m.Resources)
+			m.Resources = append(m.Resources, r)
+		}
 	}
 	slices.SortFunc(m.Outputs, func(a, b *Output) int { return strings.Compare(a.Name, b.Name) })
 	for i, o := range m.Outputs {
 		o.index = i
 	}
 	slices.SortFunc(m.Checks, func(a, b *Check) int { return strings.Compare(a.Name, b.Name) })
+	for _, c := range m.Checks {
+		if c.Data != nil {
+			c.Data.slot = len(m.Resources) + len(m.scoped)
+			m.scoped = append(m.scoped, c.Data)
+		}
+	}
 	for _, name := range keysOf(m.Variables) {
 		m.Variables[name].index = len(m.variables)
 		m.variables = append(m.variables, m.Variables[name])

@@ -34,13 +34,15 @@ func (e *Evaluator) newInstance(m *Module, address string) *moduleInstance {
 		variables: make([]cache, len(m.variables)),
 		locals:    make([]cache, len(m.locals)),
 		outputs:   make([]cache, len(m.Outputs)),
-		blocks:    make([]*Block, len(m.Resources)),
+		blocks:    make([]*Block, 0, len(m.Resources)+len(m.scoped)),
 		calls:     make([]*called, len(m.calls)),
 		bodies:    make([]bodyCache, m.bodies),
 		commons:   make([]commonCache, m.commons),
 	}
-	for i, r := range m.Resources {
-		mi.blocks[i] = &Block{Resource: r, in: mi, address: within(address, r.address), number: e.numbers.Add(1)}
+	for _, list := range [][]*Resource{m.Resources, m.scoped} {
+		for _, r := range list {
+			mi.blocks = append(mi.blocks, &Block{Resource: r, in: mi, address: within(address, r.address), number: e.numbers.Add(1)})
+		}
 	}
 	if address != "" {
 		mi.whole = &Block{in: mi, address: address, number: e.numbers.Add(1)}

@@ -234,7 +234,7 @@ func (x *compiler) toFixed(r *ref, root string, names map[string]target) {
 }
 
 func (x *compiler) toResource(r *ref) {
-	res := x.findResource(r.Traversal, r.SrcRange)
+	res := x.findResource(r.Traversal, r.SrcRange, x.check)
 	if res == nil {
 		return
 	}

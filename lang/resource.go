@@ -12,9 +12,10 @@ import (
 
 type resource struct {
 	module    *Module
+	check     *Check // that it is the data of; nil: it is a block of the module
 	address   string // within its module: pod.web
-	index     int    // in Config.Resources
-	slot      int    // in Module.Resources
+	index     int    // in Config.Resources, those of checks after all others
+	slot      int    // in Module.Resources, those of checks after all others
 	block     *hclsyntax.Block
 	ty        cty.Type // of an instance's object
 	count     *expression
@@ -65,15 +66,24 @@ func (r *Resource) repetition() string {
 	return "for_each"
 }
 
-func (l *loader) declareResource(b *hclsyntax.Block, kind, name string, s *schema.Block) {
+// declareResource declares a block, of a check or, with nil, of the module. It returns
+// nil when there is another one of the name.
+func (l *loader) declareResource(b *hclsyntax.Block, kind, name string, s *schema.Block, check *Check) *Resource {
 	r := &Resource{Kind: kind, Name: name, Schema: s, Range: b.DefRange()}
-	r.module = l.module
+	r.module, r.check = l.module, check
 	r.address = r.Kind + "." + r.Name
 	r.block = b
 	r.ty = l.shape(s, "").ty
 	if first := l.module.resources[r.address]; first != nil {
 		l.duplicate("block "+header(r.Kind, quote(r.Name)), b.DefRange(), first.Range)
-		return
+		if check != first.check {
+			l.diags[len(l.diags)-1].Detail += " Names are unique in a module, in its checks, too."
+		}
+		return nil
+	}
+	l.module.resources[r.address] = r
+	if check != nil {
+		return r
 	}
 	if b.Body.Attributes["count"] != nil {
 		r.count = &expression{}
@@ -85,7 +95,7 @@ func (l *loader) declareResource(b *hclsyntax.Block, kind, name string, s *schem
 		l.errorf("Both count and for_each", b.Body.Attributes["for_each"].NameRange, "%s has count and for_each: use one of them.", r.address)
 		r.count = nil
 	}
-	l.module.resources[r.address] = r
+	return r
 }
 
 var metaArguments = []string{"count", "for_each", "depends_on"}
@@ -142,7 +152,7 @@ func (l *loader) dependsOn(a *hclsyntax.Attribute, owner *Resource) []dependency
 			}
 			address, keyed = d.call.address(), d.call.keyed()
 		} else {
-			if d.resource = l.findResource(t, e.Range()); d.resource == nil {
+			if d.resource = l.findResource(t, e.Range(), nil); d.resource == nil {
 				continue
 			}
 			address, keyed = d.resource.address, d.resource.keyed()

@@ -57,6 +57,12 @@ func testSchemas() map[string]*schema.Block {
 		"secret": {Attributes: map[string]*schema.Attribute{
 			"value": secretValue, "value_wo": writeOnly(), "version": computed(cty.String),
 		}},
+		"data.file": {Attributes: map[string]*schema.Attribute{
+			"path": required(cty.String), "binary": optional(cty.Bool), "content": computed(cty.String), "size": computed(cty.Number),
+		}},
+		"data.program": {Attributes: map[string]*schema.Attribute{
+			"command": required(cty.List(cty.String)), "query": optional(cty.Map(cty.String)), "result": computed(cty.Map(cty.String)),
+		}},
 		"image": {Attributes: map[string]*schema.Attribute{
 			"from": optional(cty.String), "ref": computed(cty.String), "digest": computed(cty.String),
 		}},

@@ -1,12 +1,14 @@
 package planner
 
 import (
+	"context"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/stowage-iac/stowage/lang"
+	"github.com/stowage-iac/stowage/providers"
 )
 
 // Checked is the outcome of the conditions of one thing.
@@ -48,10 +50,24 @@ func (m *maker) checks() {
 	if m.ev == nil || m.failed {
 		return
 	}
-	for _, r := range m.ev.Checks() {
-		m.diags = append(m.diags, r.Diags...)
-		m.plan.Checks = append(m.plan.Checks, Checked{"check", r.Address, r.Status, r.Problems})
+	clear(m.pendingOf) // a partial plan has put back some of what was about to change
+	j := judge{ev: m.ev, kinds: m.kinds, baseDir: m.in.BaseDir, read: m.in.Data, waits: func(inst *lang.Instance) bool {
+		return m.deferred(inst) != "" || slices.ContainsFunc(inst.Deps, m.missing)
+	}}
+	checks, diags := j.all(m.ctx)
+	m.plan.Checks = append(m.plan.Checks, checks...)
+	m.diags = append(m.diags, diags...)
+}
+
+// missing reports whether a partial plan leaves out, before it ever was made, any of
+// what a dependency stands for.
+func (m *maker) missing(dep string) bool {
+	for address := range m.left {
+		if m.recorded(address) == nil && slices.Contains(lang.Covers(address), dep) {
+			return true
+		}
 	}
+	return false
 }
 
 // postconditions judges what was applied.
@@ -93,14 +109,76 @@ func (x *executor) unjudged() (diags hcl.Diagnostics) {
 	return diags
 }
 
-// check evaluates the check blocks again, after the steps.
+// check judges the check blocks again, after the steps. A destroy leaves nothing to be judged.
 func (x *executor) check() (diags hcl.Diagnostics) {
-	if x.ev == nil {
+	if x.ev == nil || x.plan.Destroy {
 		return nil
 	}
-	for _, r := range x.ev.Checks() {
-		x.checks = append(x.checks, Checked{"check", r.Address, r.Status, r.Problems})
-		diags = append(diags, r.Diags...)
-	}
+	undone := x.undone()
+	j := judge{ev: x.ev, kinds: x.kinds, baseDir: x.BaseDir, read: x.Data, again: true, waits: func(inst *lang.Instance) bool {
+		return x.cancelled || slices.ContainsFunc(inst.Deps, func(dep string) bool { return undone[dep] })
+	}}
+	ctx, cancel := context.WithCancel(x.soft) // reading may be broken off: it changes nothing
+	defer cancel()
+	defer context.AfterFunc(x.Hard, cancel)()
+	x.checks, diags = j.all(ctx)
 	return diags
+}
+
+// judge judges the check blocks. Their data is read for them alone, and anew each
+// time: what a check says of the world is to be true of the world after an apply.
+type judge struct {
+	ev      *lang.Evaluator
+	kinds   map[string]*kindInfo
+	baseDir string
+	read    func(context.Context, DataRequest) (cty.Value, hcl.Diagnostics) // nil: nothing is read
+	again   bool                                                            // see DataRequest
+	waits   func(*lang.Instance) bool                                       // for something that is still to be done
+}
+
+// all reads the data of all checks at once and judges them. No diagnostic that comes of a check
+// is an error.
+func (j judge) all(ctx context.Context) (list []Checked, diags hcl.Diagnostics) {
+	checks := j.ev.Checks()
+	list = make([]Checked, len(checks))
+	jobs := make([]*dataJob, len(checks)) // nil: nothing is read
+	var reads []*dataJob
+	for i, c := range checks {
+		list[i] = Checked{Kind: "check", Address: c.Address}
+		if c.Data == nil {
+			continue
+		}
+		inst, ok, more := c.Decode()
+		diags = append(diags, more...)
+		k := j.kinds[inst.Kind]
+		j.ev.Set(inst.Address, k.source.Plan(providers.PlanRequest{Identity: providers.Identify(inst.Address), Prior: k.codec.null, Config: inst.Config}).Planned)
+		switch {
+		case !ok:
+			list[i].Status, list[i].Problems = lang.Errored, []string{"The arguments of " + inst.Address + " could not be evaluated."}
+		case j.read != nil && inst.Config.IsWhollyKnown() && !j.waits(inst):
+			jobs[i] = &dataJob{req: requestOf(k, inst, j.baseDir)}
+			jobs[i].req.Again = j.again
+			reads = append(reads, jobs[i])
+		}
+	}
+	readAll(ctx, j.read, reads)
+	for i, c := range checks {
+		if job := jobs[i]; job != nil {
+			for _, d := range job.diags {
+				if d.Severity == hcl.DiagError {
+					list[i].Status = lang.Fail
+					list[i].Problems = append(list[i].Problems, d.Detail)
+				}
+				diags = append(diags, c.Warning(located(d, c.Data.Resource, c.Data.Resource.Range.Ptr())))
+			}
+			if !job.diags.HasErrors() {
+				j.ev.Set(job.req.Address, job.value)
+			}
+		}
+		out := c.Judge()
+		list[i].Status = list[i].Status.Worst(out.Status)
+		list[i].Problems = append(list[i].Problems, out.Problems...)
+		diags = append(diags, out.Diags...)
+	}
+	return list, diags
 }

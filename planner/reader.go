@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/providers"
 	"github.com/stowage-iac/stowage/providers/data"
 )
@@ -101,7 +102,11 @@ func (r *DataReader) key(req DataRequest) (string, error) {
 		r.codecs[name] = c
 	}
 	r.mu.Unlock()
-	e, err := c.encode(req.Config)
+	config := req.Config
+	if lang.IsEphemeral(config) { // the key is forgotten with the run
+		config, _ = config.UnmarkDeep()
+	}
+	e, err := c.encode(config)
 	return req.Address + "\x00" + string(e.JSON), err
 }
 

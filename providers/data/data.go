@@ -42,8 +42,8 @@ type Request struct {
 	Address string // data.file.site[0]
 	// Config has every argument, defaults filled in: wholly known and without marks.
 	Config cty.Value
-	// Sensitive: an argument is sensitive, and with it all that is read. Nothing of
-	// it may be quoted in a diagnostic.
+	// Sensitive: an argument is sensitive or ephemeral, and with it all that is read.
+	// Nothing of it may be quoted in a diagnostic.
 	Sensitive bool
 	// BaseDir is the directory that relative paths are relative to.
 	BaseDir string

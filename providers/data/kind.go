@@ -44,13 +44,16 @@ func (k Kind) Plan(req providers.PlanRequest) providers.PlanResponse {
 	if c, ok := k.Source.(Concealing); ok && mayConceal(req.Config) {
 		concealed = c.Concealed()
 	}
-	sensitive := lang.IsSensitive(req.Config)
+	var marks cty.ValueMarks
+	if req.Config.ContainsMarked() {
+		_, marks = req.Config.UnmarkDeep()
+	}
 	for name, a := range k.Schema().Attributes {
 		if !a.Computed {
 			continue
 		}
-		set[name] = cty.UnknownVal(a.Type)
-		if sensitive || a.Sensitive || slices.Contains(concealed, name) {
+		set[name] = cty.UnknownVal(a.Type).WithMarks(marks)
+		if a.Sensitive || slices.Contains(concealed, name) {
 			set[name] = set[name].WithMarks(lang.Sensitive)
 		}
 	}
@@ -90,9 +93,10 @@ func (k Kind) Fetch(ctx context.Context, req Request, timeout time.Duration) (ct
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	config := req.Config
-	req.Sensitive = lang.IsSensitive(config)
-	if req.Sensitive {
-		req.Config, _ = config.UnmarkDeep()
+	var marks cty.ValueMarks
+	if config.ContainsMarked() {
+		req.Config, marks = config.UnmarkDeep()
+		req.Sensitive = true
 	}
 	done := make(chan Response, 1)
 	go func() { done <- k.read(ctx, req) }()
@@ -112,7 +116,7 @@ func (k Kind) Fetch(ctx context.Context, req Request, timeout time.Duration) (ct
 	if resp.Diags.HasErrors() {
 		return cty.NilVal, resp.Diags
 	}
-	return k.object(config, resp.Values, req.Sensitive), resp.Diags
+	return k.object(config, resp.Values, marks), resp.Diags
 }
 
 // grace is what a source gets to tell how it ended.
@@ -139,8 +143,9 @@ func (k Kind) read(ctx context.Context, req Request) (resp Response) {
 	return resp
 }
 
-// object joins arguments and what was read. What comes of sensitive arguments is sensitive.
-func (k Kind) object(config cty.Value, values map[string]cty.Value, sensitive bool) cty.Value {
+// object joins arguments and what was read. What comes of sensitive arguments is
+// sensitive, of ephemeral ones ephemeral.
+func (k Kind) object(config cty.Value, values map[string]cty.Value, marks cty.ValueMarks) cty.Value {
 	set := make(map[string]cty.Value, len(values))
 	for name, a := range k.Schema().Attributes {
 		if !a.Computed {
@@ -150,8 +155,11 @@ func (k Kind) object(config cty.Value, values map[string]cty.Value, sensitive bo
 		if !ok {
 			v = cty.NullVal(a.Type)
 		}
-		if (sensitive || a.Sensitive) && !v.IsNull() {
-			v = v.WithMarks(lang.Sensitive)
+		if !v.IsNull() {
+			v = v.WithMarks(marks)
+			if a.Sensitive {
+				v = v.WithMarks(lang.Sensitive)
+			}
 		}
 		set[name] = v
 	}
