@@ -25,16 +25,24 @@ func checksJSON(checks []planner.Checked) []CheckJSON {
 
 var statusText = map[lang.Status]string{lang.Fail: "failed", lang.Errored: "could not be evaluated", lang.Unknown: unknownText}
 
-// checks lists the check blocks that are not passed.
+// unpassed are the outcomes of the check blocks that are not passed.
+func unpassed(list []planner.Checked) []planner.Checked {
+	var out []planner.Checked
+	for _, c := range list {
+		if c.Kind == "check" && c.Status != lang.Pass {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// checks lists the check blocks that are not passed, each on one line.
 func (v View) checks(list []planner.Checked) string {
 	var rows [][]string
-	for _, c := range list {
-		if c.Kind != "check" || c.Status == lang.Pass {
-			continue
-		}
+	for _, c := range unpassed(list) {
 		text := statusText[c.Status]
 		if len(c.Problems) > 0 {
-			text += ": " + strings.Join(c.Problems, " ")
+			text += ": " + strings.Join(strings.Fields(strings.Join(c.Problems, " ")), " ")
 		}
 		rows = append(rows, []string{c.Address + ":", printable(text)})
 	}

@@ -25,6 +25,7 @@ type Report struct {
 	Drift       []Event  // changed outside of Stowage
 	Healed      []Event  // done by agents and controllers
 	Warnings    []string // summary, where and detail of each
+	Checks      []Event  // check blocks that are not passed; why is among the warnings
 	Changes     []Item   // what is to be done, by address
 	Outputs     []Line
 	Pods        []PodReport
@@ -33,7 +34,7 @@ type Report struct {
 	Sent        string // bytes of all transfers
 }
 
-// Event is what happened to an instance since the last apply.
+// Event is what happened to an instance since the last apply, or how a check ended.
 type Event struct{ Address, Text string }
 
 // Item is a change. Its diff is rendered when it is asked for.
@@ -127,6 +128,9 @@ func (v View) Report(p *planner.Plan) *Report {
 		}
 	}
 	r.Warnings = warnings(p)
+	for _, c := range unpassed(p.Checks) {
+		r.Checks = append(r.Checks, Event{printable(c.Address), statusText[c.Status]})
+	}
 	r.Outputs = v.outputLines(p)
 	r.Pods = podReports(p)
 	r.Nodes = nodeReports(p)

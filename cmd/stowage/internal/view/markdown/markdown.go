@@ -103,6 +103,10 @@ func notes(r *view.Report) []string {
 	for _, w := range r.Warnings {
 		out = append(out, "\n> [!WARNING]\n> "+strings.ReplaceAll(prose(short(w, 1000)), "\n", "<br>\n> ")+"\n")
 	}
+	if len(r.Checks) > 0 {
+		out = append(out, "\n**Checks that are not passed.** This keeps nothing from being done.\n\n")
+		out = append(out, events(r.Checks)...)
+	}
 	if len(r.Drift) > 0 {
 		out = append(out, "\n**Changed outside of Stowage since the last apply.** Unless the configuration says the same, this plan undoes it.\n\n")
 		out = append(out, events(r.Drift)...)

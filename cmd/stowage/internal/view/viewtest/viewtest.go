@@ -137,6 +137,10 @@ func Rich() *planner.Plan {
 			Done: []string{"config.site"}, Underway: []string{"pod.web"},
 		},
 		Warnings: hcl.Diagnostics{{Severity: hcl.DiagWarning, Summary: "No copy elsewhere", Detail: "pod.cache has one replica: it is away while its node is."}},
+		Checks: []planner.Checked{
+			{Kind: "resource", Address: "pod.web", Status: lang.Unknown}, {Kind: "check", Address: "check.disk", Status: lang.Pass},
+			{Kind: "check", Address: "check.page", Status: lang.Unknown}, {Kind: "check", Address: "check.spread", Status: lang.Fail, Problems: []string{"All replicas are on a."}},
+		},
 	}
 	web := unknown(cause(cause(change(planner.Update, "pod.web", "config.site", "image.web", "secret.db"), "container.httpd.image", ""), "replicas", ""), "addresses", "nodes", "revision")
 	web.Causes = append(web.Causes, providers.Cause{Path: "placement", Why: "slot 2 moves from c to d: the node is deleted"})
@@ -299,6 +303,7 @@ func Hostile(text string) *planner.Plan {
 	return &planner.Plan{
 		StowageVersion: text, Context: text, Lineage: text, Options: planner.Options{Targets: []string{text}},
 		Interrupted: &planner.Interrupted{Operation: text, By: text, Done: []string{text}, Underway: []string{text}},
+		Checks:      []planner.Checked{{Kind: "check", Address: address, Status: lang.Fail, Problems: []string{text}}},
 		Warnings:    hcl.Diagnostics{{Severity: hcl.DiagWarning, Summary: text, Detail: text, Subject: &hcl.Range{Filename: text, Start: hcl.InitialPos, End: hcl.InitialPos}}},
 		Changes: []*planner.Change{
 			{Address: address, Kind: "x", Action: planner.Update, Before: value("x"), After: value(text), Reason: text, Causes: causes, Drift: causes, Healed: []string{text}},
