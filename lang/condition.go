@@ -110,11 +110,13 @@ func (f *frame) test(c *condition, of string) (status Status, problem string, di
 		severity = hcl.DiagWarning
 	}
 	fail := func(status Status, summary, detail string) (Status, string, hcl.Diagnostics) {
-		d := &hcl.Diagnostic{
-			Severity: severity, Summary: summary, Detail: detail + " (" + of + ")",
+		told := detail + " (" + of + ")"
+		diags = f.explain(c.test.Expression, append(diags, &hcl.Diagnostic{
+			Severity: severity, Summary: summary, Detail: told,
 			Subject: c.test.Range().Ptr(), Expression: c.test.Expression, EvalContext: f.ctx,
-		}
-		return status, detail, f.explain(c.test.Expression, append(diags, d))
+		}))
+		diags[len(diags)-1].Detail = told // an error_message that may be shown, even if a number in it is a secret elsewhere
+		return status, detail, diags
 	}
 	v, diags := c.test.Value(f.ctx)
 	if diags.HasErrors() {

@@ -36,15 +36,20 @@ func unpassed(list []planner.Checked) []planner.Checked {
 	return out
 }
 
+// outcome is how a check ended, on one line.
+func outcome(c planner.Checked) string {
+	text := statusText[c.Status]
+	if len(c.Problems) > 0 {
+		text += ": " + strings.Join(strings.Fields(strings.Join(c.Problems, " ")), " ")
+	}
+	return printable(text)
+}
+
 // checks lists the check blocks that are not passed, each on one line.
 func (v View) checks(list []planner.Checked) string {
 	var rows [][]string
 	for _, c := range unpassed(list) {
-		text := statusText[c.Status]
-		if len(c.Problems) > 0 {
-			text += ": " + strings.Join(strings.Fields(strings.Join(c.Problems, " ")), " ")
-		}
-		rows = append(rows, []string{c.Address + ":", printable(text)})
+		rows = append(rows, []string{c.Address + ":", outcome(c)})
 	}
 	if len(rows) == 0 {
 		return ""

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/planner"
 	"github.com/stowage-iac/stowage/scheduler"
 )
@@ -24,8 +25,8 @@ type Report struct {
 	Interrupted string   // the apply before this plan that did not end, as lines; "" when it did
 	Drift       []Event  // changed outside of Stowage
 	Healed      []Event  // done by agents and controllers
-	Warnings    []string // summary, where and detail of each
-	Checks      []Event  // check blocks that are not passed; why is among the warnings
+	Warnings    []string // summary, where and detail of each; what Checks say is left out
+	Checks      []Event  // check blocks that are not passed
 	Changes     []Item   // what is to be done, by address
 	Outputs     []Line
 	Pods        []PodReport
@@ -129,7 +130,7 @@ func (v View) Report(p *planner.Plan) *Report {
 	}
 	r.Warnings = warnings(p)
 	for _, c := range unpassed(p.Checks) {
-		r.Checks = append(r.Checks, Event{printable(c.Address), statusText[c.Status]})
+		r.Checks = append(r.Checks, Event{printable(c.Address), outcome(c)})
 	}
 	r.Outputs = v.outputLines(p)
 	r.Pods = podReports(p)
@@ -233,6 +234,11 @@ func (p *printer) lines() []Line {
 func warnings(p *planner.Plan) []string {
 	var out []string
 	for _, d := range DiagnosticsJSON(p.Warnings, nil) {
+		if slices.ContainsFunc(p.Checks, func(c planner.Checked) bool {
+			return c.Kind == "check" && c.Status == lang.Fail && strings.HasSuffix(d.Detail, " ("+c.Address+")")
+		}) {
+			continue
+		}
 		text := d.Summary
 		if d.Range != nil {
 			text += " (" + d.Range.Filename + ":" + strconv.Itoa(d.Range.Start.Line) + ")"

@@ -26,7 +26,7 @@ func TestEverythingIsInThePage(t *testing.T) {
 	got := write(t, viewtest.Rich())
 	for _, want := range []string{
 		`<span class="context">prod</span>`, "Plan: 3 to add, 3 to change, 3 to destroy.",
-		"The apply that ann@laptop began", "No copy elsewhere", "<code>check.page</code> (known after apply)", "<code>check.spread</code> failed", "<code>config.site</code> files changed", "replica 0 restarted: out of memory",
+		"The apply that ann@laptop began", "No copy elsewhere", "<code>check.page</code> (known after apply)", "<code>check.spread</code> failed: All replicas are on a.", "<code>config.site</code> files changed", "replica 0 restarted: out of memory",
 		`id="c9" data-action="update"`, "because container.httpd.image and replicas changed",
 		`href="#c9"`, "send to d", `aria-label="Node d"`, "→ pod.web 2", "← pod.web 2", "− pod.old 0", "CPU requested: 63% of 4",
 		"2.1 MB of 22.7 MB", "(known after apply)", "(sensitive value)",
