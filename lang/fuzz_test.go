@@ -90,6 +90,14 @@ func evaluateAnything(t interface{ Fatal(...any) }, src []byte) {
 		_, _, diags := e.Output(o.Name)
 		render(diags)
 	}
+	for _, c := range e.Checks() {
+		if c.Data != nil {
+			inst, _, diags := c.Decode()
+			render(diags)
+			e.Set(inst.Address, planned(inst.Kind, inst.Config, func(string) cty.Value { return cty.NilVal }))
+		}
+		render(c.Judge().Diags)
+	}
 }
 
 // TestMutations is FuzzLoad on configurations that are almost right: some of
@@ -138,6 +146,16 @@ pod "p" {
     }
   }
   placement { apart = [pod.p] }
+}
+check "c" {
+  data "program" "p" {
+    command    = ["x", config.k[0].version]
+    depends_on = [pod.p]
+  }
+  assert {
+    condition     = data.program.p.result["a"] == "b" || data.program.p.command[0] == "y"
+    error_message = "It is ${data.program.p.result["a"]}."
+  }
 }
 output "o" {
   value     = { for p in pod.p : p.labels.a => p.container[*].image... }

@@ -57,7 +57,7 @@ func testSchemas() map[string]*schema.Block {
 		"secret": {Attributes: map[string]*schema.Attribute{
 			"value": secretValue, "value_wo": writeOnly(), "version": computed(cty.String),
 		}},
-		"data.file": {Attributes: map[string]*schema.Attribute{
+		"data.page": {Attributes: map[string]*schema.Attribute{
 			"path": required(cty.String), "binary": optional(cty.Bool), "content": computed(cty.String), "size": computed(cty.Number),
 		}},
 		"data.program": {Attributes: map[string]*schema.Attribute{

@@ -41,6 +41,14 @@ func drawWhole(t *rapid.T, label string, step int) (blocks []string, modules map
 		d.add("check \"c\" {\n  assert {\n    condition = length(%s) > %d\n    error_message = \"It is ${%s}.\"\n  }\n}\n",
 			d.text("checked"), rapid.IntRange(0, 3).Draw(t, label+"length"), d.text("told"))
 	}
+	if d.maybe("check reads") {
+		after := ""
+		if len(d.single) > 0 && d.maybe("check waits") {
+			after = fmt.Sprintf("    depends_on = [config.%s]\n", d.one("check for", d.single...))
+		}
+		d.add("check \"d\" {\n  data \"fact\" \"checked\" {\n    name = %s\n%s  }\n  assert {\n    condition = data.fact.checked.value == \"red\"\n    error_message = \"It is ${data.fact.checked.value}.\"\n  }\n}\n",
+			d.one("fact checked", `"color"`, d.text("name of fact")), after)
+	}
 	return d.blocks, map[string][]byte{"inner/main.stowage.hcl": []byte(inner), "outer/main.stowage.hcl": []byte(outer)}
 }
 
@@ -68,6 +76,11 @@ config "second" {
 }
 
 check "inner" {
+  data "fact" "inner" { name = config.first.serial < 2 ? "color" : "nobody" }
+  assert {
+    condition     = data.fact.inner.value == "red"
+    error_message = "It is ${data.fact.inner.value}."
+  }
   assert {
     condition     = config.first.serial < 2
     error_message = "${var.in} was changed."
