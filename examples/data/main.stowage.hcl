@@ -100,8 +100,26 @@ pod "shop" {
       DB_HOST = data.sops.settings.values.db.host
       DB_USER = data.sops.settings.values.db.user
     }
+    port "http" {
+      container = 80
+      host      = 80
+    }
     mount "/run/secrets/password" { secret = secret.password }
     mount "/site" { config = config.site }
+  }
+}
+
+# Whether the page answers is asked once the shop stands, and after every apply. It only warns.
+check "page" {
+  data "external" "page" {
+    program    = ["./probe.sh"]
+    query      = { for name, address in data.external.inventory.result : name => "http://${address}/" }
+    depends_on = [pod.shop]
+    timeouts { read = "30s" }
+  }
+  assert {
+    condition     = contains(values(data.external.page.result), "200")
+    error_message = "No host answers: ${jsonencode(data.external.page.result)}."
   }
 }
 
