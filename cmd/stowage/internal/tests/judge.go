@@ -2,6 +2,7 @@ package tests
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -104,6 +105,15 @@ func (f *file) judge(res Result, p *place, diags hcl.Diagnostics) Result {
 			Detail: fmt.Sprintf("The run expects that %s fails, and it did not.", e.Address())})
 	}
 	return res
+}
+
+// unchecked are the diagnostics of a plan without those of check blocks, which its apply
+// judges again.
+func (f *file) unchecked(p *place, diags hcl.Diagnostics) hcl.Diagnostics {
+	return slices.DeleteFunc(slices.Clone(diags), func(d *hcl.Diagnostic) bool {
+		kind, _ := f.origin(p, d.Subject)
+		return kind == "check" && d.Severity == hcl.DiagWarning
+	})
 }
 
 func wanted(r *testfile.Run, address string) bool {

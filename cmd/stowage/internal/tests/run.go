@@ -53,7 +53,7 @@ func (f *file) run(soft, hard context.Context, r *testfile.Run) Result {
 			f.applied = append(f.applied, p)
 		}
 		after, more := p.apply(soft, hard, locked, loaded, plan, inputs)
-		if diags = append(diags, more...); diags.HasErrors() {
+		if diags = append(f.unchecked(p, diags), more...); diags.HasErrors() {
 			return f.judge(res, p, diags)
 		}
 		res.Applied = after
