@@ -6,8 +6,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/convert"
 
+	"github.com/stowage-iac/stowage/lang/numbers"
 	"github.com/stowage-iac/stowage/lang/schema"
 )
 
@@ -95,7 +95,7 @@ func (l *loader) setting(a *hclsyntax.Attribute, s *schema.Attribute, in string)
 	}
 	v, _ = v.UnmarkDeep()
 	given := v
-	v, err := convert.Convert(v, s.Type)
+	v, err := numbers.Convert(v, s.Type)
 	switch {
 	case err != nil:
 		l.errorf("Wrong type of value", a.Expr.Range(), "%s in %s needs %s: %s.", a.Name, in, article(s.Type), conversionProblem(given, s.Type, err))

@@ -7,7 +7,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/stowage-iac/stowage/lang/numbers"
 )
 
 // callRef is module.app[EXPR] where module.app has count or for_each: the outputs
@@ -41,7 +42,7 @@ func (r *callRef) one(f *frame, key cty.Value) (cty.Value, string) {
 
 // keyOf converts a key that was written to the type of the instances' keys.
 func (c *Call) keyOf(key cty.Value) (cty.Value, bool) {
-	key, err := convert.Convert(key, keyType(c))
+	key, err := numbers.Convert(key, keyType(c))
 	return key, err == nil && !key.IsNull()
 }
 

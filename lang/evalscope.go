@@ -10,6 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty/function"
 
 	"github.com/stowage-iac/stowage/lang/nesting"
+	"github.com/stowage-iac/stowage/lang/numbers"
 	"github.com/stowage-iac/stowage/lang/schema"
 )
 
@@ -43,7 +44,12 @@ func (s *Scope) Parse(src []byte, filename string) (hclsyntax.Expression, hcl.Di
 		return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Expression too large",
 			Detail: "The expression is too large, or nests too deeply. Use locals for parts of it.", Subject: at}}
 	}
-	return hclsyntax.ParseExpression(src, filename, hcl.InitialPos)
+	if d := numbers.InExpression(src, filename); d != nil {
+		return nil, hcl.Diagnostics{d}
+	}
+	expr, diags := hclsyntax.ParseExpression(src, filename, hcl.InitialPos)
+	numbers.Bound(expr)
+	return expr, diags
 }
 
 // Compiled is an expression of a scope.

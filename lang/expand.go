@@ -4,7 +4,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/stowage-iac/stowage/lang/numbers"
 )
 
 // Expand evaluates count or for_each, once per block, and returns the keys of
@@ -105,7 +106,7 @@ func (x *expansion) countInstances() {
 		return
 	}
 	v, _ = v.Unmark()
-	n, err := convert.Convert(v, cty.Number)
+	n, err := numbers.Convert(v, cty.Number)
 	switch {
 	case err != nil:
 		x.fail(e, "Invalid count", "The count of "+address+" must be a whole number: "+errorText(err)+".")

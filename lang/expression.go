@@ -2,6 +2,8 @@ package lang
 
 import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/stowage-iac/stowage/lang/numbers"
 )
 
 // level says how often the result of an expression can differ.
@@ -119,6 +121,10 @@ func (x *compiler) rewrite(e hclsyntax.Expression) hclsyntax.Expression {
 		return e
 	case *hclsyntax.FunctionCallExpr:
 		x.checkFunction(e)
+	case *hclsyntax.UnaryOpExpr:
+		if inner := numbers.Guarded(e); inner != nil {
+			return &operand{Expression: x.rewrite(inner)}
+		}
 	}
 	mapChildren(e, x.rewrite)
 	switch e := e.(type) {
@@ -126,6 +132,10 @@ func (x *compiler) rewrite(e hclsyntax.Expression) hclsyntax.Expression {
 		x.checkAttributes(e.Source, e.Traversal)
 	case *hclsyntax.SplatExpr:
 		x.checkSplat(e)
+	case *hclsyntax.IndexExpr:
+		if _, literal := e.Key.(*hclsyntax.LiteralValueExpr); !literal {
+			e.Key = &operand{e.Key, true}
+		}
 	case *hclsyntax.TemplateExpr:
 		for i, part := range e.Parts {
 			if _, literal := part.(*hclsyntax.LiteralValueExpr); !literal {
@@ -178,6 +188,8 @@ func mapChildren(e hclsyntax.Expression, replace func(hclsyntax.Expression) hcls
 		all(e.Parts)
 	case *textPart:
 		e.Expression = replace(e.Expression)
+	case *operand:
+		e.Expression = replace(e.Expression)
 	case *hclsyntax.ConditionalExpr:
 		e.Condition = replace(e.Condition)
 		e.TrueResult = replace(e.TrueResult)
@@ -229,6 +241,8 @@ func children(e hclsyntax.Expression, visit func(hclsyntax.Expression)) {
 	case *common:
 		visit(e.Expression)
 	case *textPart:
+		visit(e.Expression)
+	case *operand:
 		visit(e.Expression)
 	case *instanceRef:
 		visit(e.Key)

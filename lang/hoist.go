@@ -7,7 +7,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/stowage-iac/stowage/lang/numbers"
 )
 
 // Within an expression that differs between instances, the parts that do not are
@@ -128,6 +129,31 @@ func (p *textPart) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	return v, diags
 }
 
+// operand is an operand of an operator that calculates, and stands for the expression
+// that it embeds: hcl makes a number of a text, which must not have a million digits.
+type operand struct {
+	hclsyntax.Expression
+	key bool // it is the key of an index instead
+}
+
+// Value implements hclsyntax.Expression.
+func (o *operand) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	v, diags := o.Expression.Value(ctx)
+	if v.Type() != cty.String {
+		return v, diags
+	}
+	err := numbers.Key(v)
+	if !o.key {
+		err = numbers.Texts(v, cty.Number)
+	}
+	if err != nil {
+		diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Number too large or too small",
+			Detail: "This is " + err.Error() + ".", Subject: o.Range().Ptr(), Expression: o.Expression, EvalContext: ctx})
+		return cty.UnknownVal(cty.Number), diags
+	}
+	return v, diags
+}
+
 // literal evaluates an object or tuple that is written out straight to the map
 // or list of simple values that an argument needs: half the cost of first making
 // an object and its type. It returns false where the general way must report an
@@ -196,7 +222,7 @@ func element(e hclsyntax.Expression, ty cty.Type, ctx *hcl.EvalContext) (cty.Val
 	}
 	if v.Type() != ty {
 		var err error
-		if v, err = convert.Convert(v, ty); err != nil {
+		if v, err = numbers.Convert(v, ty); err != nil {
 			return v, false
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 
 	"github.com/stowage-iac/stowage/lang/nesting"
+	"github.com/stowage-iac/stowage/lang/numbers"
 )
 
 // VariableSources says where the values of variables come from; later ones win:
@@ -193,7 +194,12 @@ func (r *variableReader) text(v *Variable, text, source string) {
 		problem("it is too large or nests too deeply")
 		return
 	}
+	if d := numbers.InExpression(src, source); d != nil {
+		problem("it holds " + strings.TrimSuffix(strings.TrimPrefix(d.Detail, "This is "), "."))
+		return
+	}
 	expr, diags := hclsyntax.ParseExpression(src, source, hcl.InitialPos)
+	numbers.Bound(expr)
 	if !diags.HasErrors() && len(expr.Variables()) > 0 {
 		problem("it must be written out, without references")
 		return

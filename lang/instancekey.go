@@ -7,6 +7,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/stowage-iac/stowage/lang/numbers"
 )
 
 // repeated is what may have count or for_each: a resource block, or the call of a module.
@@ -53,7 +55,7 @@ func (x *compiler) takeKey(r *ref, of repeated) bool {
 			of.title(), of.title(), name, of.title(), name)
 		return false
 	default:
-		key, err := convert.Convert(index.Key, cty.Number)
+		key, err := numbers.Convert(index.Key, cty.Number)
 		if err != nil {
 			x.errorf("No such instance", r.SrcRange, "%s has count, so that its instances have numbers as keys: %s[0].", of.title(), of.title())
 			return false
@@ -82,7 +84,7 @@ func pick(p picker, e *hclsyntax.IndexExpr, ctx *hcl.EvalContext) (cty.Value, hc
 	f, of := frameOf(ctx), p.of()
 	key, marks := key.Unmark()
 	ty := keyType(of)
-	k, err := convert.Convert(key, ty)
+	k, err := numbers.Convert(key, ty)
 	problem := ""
 	switch {
 	case err != nil:

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stowage-iac/stowage/lang/fastparse"
 	"github.com/stowage-iac/stowage/lang/nesting"
+	"github.com/stowage-iac/stowage/lang/numbers"
 )
 
 const (
@@ -44,7 +45,11 @@ func parse(src []byte, filename string) (*hcl.File, hcl.Diagnostics) {
 			Subject:  at,
 		}}
 	}
+	if d := numbers.InConfig(src, filename); d != nil {
+		return empty, hcl.Diagnostics{d}
+	}
 	f, diags := hclsyntax.ParseConfig(src, filename, hcl.InitialPos)
+	bound(f)
 	if len(diags) > maxSyntaxErrors { // it is no HCL at all
 		diags = append(diags[:maxSyntaxErrors:maxSyntaxErrors], &hcl.Diagnostic{
 			Severity: hcl.DiagError, Summary: "Too many errors in one file", Subject: &hcl.Range{Filename: filename, Start: hcl.InitialPos, End: hcl.InitialPos},
@@ -53,6 +58,17 @@ func parse(src []byte, filename string) (*hcl.File, hcl.Diagnostics) {
 	}
 	return f, diags
 }
+
+// bound makes the operators of a parsed file keep to the bounds of numbers. Those of
+// fastparse have none.
+func bound(f *hcl.File) {
+	if body, ok := f.Body.(*hclsyntax.Body); ok {
+		numbers.Bound(body)
+	}
+}
+
+// Parse parses a file within the bounds of Load.
+func Parse(src []byte, filename string) (*hcl.File, hcl.Diagnostics) { return parse(src, filename) }
 
 // tooLarge reports whether a value has more than maxValue bytes, elements counted
 // as 16 bytes each. Parts that are shared count each time: whatever walks the value
@@ -72,6 +88,11 @@ func measure(v cty.Value, left int) int {
 	switch ty := v.Type(); {
 	case ty == cty.String:
 		return left - len(v.AsString())
+	case ty == cty.Number:
+		if digits := numbers.Digits(v); digits > 32 {
+			left -= digits
+		}
+		return left
 	case ty.IsPrimitiveType() || !v.CanIterateElements():
 		return left
 	}

@@ -6,7 +6,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/stowage-iac/stowage/lang/numbers"
 )
 
 // members takes apart the body of a block that the language itself defines
@@ -113,7 +114,7 @@ func (l *loader) constant(a *hclsyntax.Attribute, ty cty.Type, in string) (v cty
 	if diags.HasErrors() {
 		return cty.UnknownVal(ty), false
 	}
-	v, err := convert.Convert(v, ty)
+	v, err := numbers.Convert(v, ty)
 	if err != nil {
 		l.errorf("Wrong type of value", a.Expr.Range(), "%s in %s needs %s: %s.", a.Name, in, article(ty), errorText(err))
 		return cty.UnknownVal(ty), false
@@ -169,7 +170,7 @@ func conversionProblemAt(path cty.Path, v cty.Value, ty cty.Type, err error) str
 			default:
 				continue
 			}
-			if _, err := convert.Convert(v.GetAttr(name), want); err != nil {
+			if _, err := numbers.Convert(v.GetAttr(name), want); err != nil {
 				step := cty.PathStep(cty.GetAttrStep{Name: name})
 				if !ValidIdentifier(name) {
 					step = cty.IndexStep{Key: cty.StringVal(name)}
@@ -203,6 +204,9 @@ func misfit(v cty.Value, ty cty.Type, err error) string {
 	case have == cty.String && ty == cty.Bool:
 		return "this text is neither true nor false"
 	case have == cty.String && ty == cty.Number:
+		if known, _ := v.Unmark(); known.IsKnown() && !known.IsNull() && numbers.Beyond(known.AsString()) != nil {
+			return err.Error()
+		}
 		return "this text is not a number"
 	case keyedType(have) && keyedType(ty), ordered(have) && ordered(ty):
 		return err.Error() // about something within

@@ -8,6 +8,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 
+	"github.com/stowage-iac/stowage/lang/numbers"
 	"github.com/stowage-iac/stowage/lang/schema"
 )
 
@@ -291,7 +292,7 @@ func (f *frame) followInstance(x *instanceRef, ctx *hcl.EvalContext) (meant, hcl
 	if x.resource.forEach != nil {
 		want = cty.String
 	}
-	key, err := convert.Convert(key, want)
+	key, err := numbers.Convert(key, want)
 	if err != nil || !key.IsKnown() {
 		return meant{block: f.m.blocks[x.resource.slot], index: allOf, unknown: true, marks: marks}, diags
 	}
@@ -374,7 +375,7 @@ func (f *frame) selected(e hclsyntax.Expression, key cty.Value, ctx *hcl.EvalCon
 			}
 		}
 	case *hclsyntax.TupleConsExpr:
-		n, err := convert.Convert(key, cty.Number)
+		n, err := numbers.Convert(key, cty.Number)
 		if err != nil {
 			return meant{}, false
 		}

@@ -8,6 +8,7 @@ import (
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/stowage-iac/stowage/lang"
+	"github.com/stowage-iac/stowage/lang/numbers"
 )
 
 // Data is what was read of an instance of a data block while the plan was made.
@@ -66,7 +67,7 @@ func (j *dataJSON) toData(kinds map[string]*kindInfo) (Data, error) {
 	if k == nil || k.source == nil {
 		return d, fmt.Errorf("%s has the unknown kind %q", j.Address, j.Kind)
 	}
-	v, err := ctyjson.Unmarshal(j.Value, cty.DynamicPseudoType)
+	v, err := numbers.FromJSON(j.Value, cty.DynamicPseudoType)
 	if err != nil {
 		return d, fmt.Errorf("%s: %w", j.Address, err)
 	}

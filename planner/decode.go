@@ -6,7 +6,8 @@ import (
 	"maps"
 
 	"github.com/zclconf/go-cty/cty"
-	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"github.com/stowage-iac/stowage/lang/numbers"
 )
 
 // decoder reads values that a codec wrote. Equal parts of different values (the
@@ -120,7 +121,7 @@ func (d *decoder) value(c *codec) (cty.Value, error) {
 			return cty.NilVal, err
 		}
 		d.odd = true
-		return ctyjson.Unmarshal(raw, cty.DynamicPseudoType)
+		return numbers.FromJSON(raw, cty.DynamicPseudoType)
 	}
 	return d.shared(c)
 }

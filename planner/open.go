@@ -10,9 +10,9 @@ import (
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
-	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/stowage-iac/stowage/lang"
+	"github.com/stowage-iac/stowage/lang/numbers"
 	"github.com/stowage-iac/stowage/providers"
 	"github.com/stowage-iac/stowage/state"
 )
@@ -240,7 +240,7 @@ func (a archive) variables() (lang.Inputs, error) {
 		return in, fmt.Errorf("%w: %s: %v", ErrNoPlan, variablesFile, err)
 	}
 	for name, r := range raw {
-		v, err := ctyjson.Unmarshal(r, cty.DynamicPseudoType)
+		v, err := numbers.FromJSON(r, cty.DynamicPseudoType)
 		if err != nil {
 			return in, fmt.Errorf("%w: the variable %q: %v", ErrNoPlan, name, err)
 		}

@@ -11,6 +11,7 @@ import (
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/stowage-iac/stowage/lang"
+	"github.com/stowage-iac/stowage/lang/numbers"
 	"github.com/stowage-iac/stowage/state"
 )
 
@@ -20,7 +21,7 @@ func DecodeOutput(o *state.Output) (cty.Value, error) {
 	if err != nil {
 		return cty.NilVal, err
 	}
-	v, err := ctyjson.Unmarshal(o.Value, ty)
+	v, err := numbers.FromJSON(o.Value, ty)
 	if err != nil {
 		return cty.NilVal, err
 	}

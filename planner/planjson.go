@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
-	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/stowage-iac/stowage/lang"
+	"github.com/stowage-iac/stowage/lang/numbers"
 	"github.com/stowage-iac/stowage/providers"
 )
 
@@ -298,7 +298,7 @@ func (v *valueJSON) value(c *codec, dec *decoder) (cty.Value, error) {
 		if string(v.Value) == "null" {
 			return cty.NullVal(cty.DynamicPseudoType), nil
 		}
-		return ctyjson.Unmarshal(v.Value, cty.DynamicPseudoType)
+		return numbers.FromJSON(v.Value, cty.DynamicPseudoType)
 	}
 	out, err := dec.decode(c, v.Value)
 	if err != nil {

@@ -3,10 +3,11 @@ package planner
 import (
 	"encoding/json"
 	"fmt"
-	"math/big"
 	"strconv"
 
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/stowage-iac/stowage/lang/numbers"
 )
 
 // str reads a string.
@@ -83,22 +84,21 @@ func (d *decoder) number() (cty.Value, error) {
 	return parseNumber(string(d.in[start:d.pos]))
 }
 
-// maxExponent bounds numbers, whose expansion costs memory in proportion to it.
-const maxExponent = 1 << 12
-
 func parseNumber(s string) (cty.Value, error) {
 	if len(s) < 19 {
 		if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 			return cty.NumberIntVal(n), nil
 		}
 	}
+	if err := numbers.Text(s); err != nil {
+		return cty.NilVal, err
+	}
 	v, err := cty.ParseNumberVal(s)
 	if err != nil {
 		return cty.NilVal, fmt.Errorf("%q is not a number", s)
 	}
-	bf := v.AsBigFloat()
-	if e := new(big.Float).Copy(bf).MantExp(nil); bf.IsInf() || e > maxExponent || e < -maxExponent {
-		return cty.NilVal, fmt.Errorf("%.20q… is too large or too small", s)
+	if err := numbers.Check(v); err != nil {
+		return cty.NilVal, err
 	}
 	return v, nil
 }

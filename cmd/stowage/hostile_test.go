@@ -79,6 +79,13 @@ func TestHostileInputs(t *testing.T) {
 			args: []string{"plan", "-refresh=false"}, code: 1, says: "Value too large", memory: 300 * mib},
 		"a billion instances": {files: map[string]string{"a": "secret \"s\" {\n  count = 1000000000\n  value = \"1\"\n}\n"},
 			args: []string{"plan", "-refresh=false"}, code: 1, says: "Error:", memory: 200 * mib},
+		"numbers that are long": {files: map[string]string{"a": in("a", strings.Repeat("9", 10_000_000)), "b": in("b", `"${1e999999999}"`), "c": in("c", "-1e-999999999")},
+			args: []string{"validate"}, code: 1, says: "Number too large or too small", memory: 300 * mib},
+		"texts of numbers that are long": {files: map[string]string{
+			"a": in("a", `file("digits")`) + "output \"a\" { value = local.a + 1 }\noutput \"b\" { value = abs(local.a) }\noutput \"c\" { value = [1][local.a] }\n" +
+				"output \"d\" { value = jsondecode(local.a) }\noutput \"e\" { value = templatestring(\"$${[1][a]}$${a > 1}\", { a = local.a }) }\nsecret \"s\" {\n  count = local.a\n  value = \"1\"\n}\n",
+		}, make: func(t *testing.T, dir string) { put(t, filepath.Join(dir, "digits"), strings.Repeat("9", 10_000_000)) },
+			args: []string{"plan", "-refresh=false"}, code: 1, says: "more than 2000 digits", memory: 500 * mib},
 		"10 MB of variables": {files: map[string]string{"a": "variable \"a\" { type = list(string) }\noutput \"o\" { value = length(var.a) }\n"},
 			make: func(t *testing.T, dir string) {
 				put(t, filepath.Join(dir, "stowage.vars.hcl"), "a = [\n"+repeat(130_000, "  \"value %d "+strings.Repeat("x", 60)+"\",\n")+"]\n")

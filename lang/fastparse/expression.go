@@ -4,6 +4,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/stowage-iac/stowage/lang/numbers"
 )
 
 // expression parses a value. What follows must be looked at by the caller: an operator
@@ -38,6 +40,9 @@ func (p *parser) number() (hclsyntax.Expression, bool) {
 		return nil, false
 	}
 	text := p.src[p.pos:i]
+	if len(text) > numbers.MaxExponent {
+		return nil, false
+	}
 	v, known := p.numbers[text]
 	if !known {
 		var err error

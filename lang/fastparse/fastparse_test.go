@@ -54,6 +54,7 @@ var snippets = struct{ parsed, left []string }{
 		"a = [for b in c : b]\n", "a = {for b in c : b => b}\n", "a = {\nfor b in c : b => b}\n", "a = b.*.c\n", "a = b[*].c\n", "a = b.0\n", "a = 1.b\n", "a = b...\n",
 		"/* c */ a = 1\n", "a = 1 /* c */\n", "a = 1\r\n", "# c\r\na = 1\n", "\ufeffa = 1\n", "ä = 1\n", "a = 1;\n", "a == 1\n", "a => 1\n", "\"a\" = 1\n", "a = { b == 1 }\n", "a = { b => 1 }\n",
 		"a = {b :: c}\n", "a = b[\"c\nd\"]\n", "a\n= 1\n", "a\n{\n}\n", "a = { b\n= 1 }\n", "a = {, b = 1}\n", "a = [, 1]\n", "a = 1 2\n", "a = \"b\" \"c\"\n", "a = { b = 1\n, c = 2 }\n", "a = 1\x00\n", "a = true.b\n", "a = [][0]\n",
+		"a = " + strings.Repeat("1", 1001) + "\n", "a = \"${b[" + strings.Repeat("1", 1001) + "]}\"\n",
 		strings.Repeat("a {\n", 200) + strings.Repeat("}\n", 200), "a = " + strings.Repeat("[", 200) + strings.Repeat("]", 200),
 	},
 }

@@ -3,20 +3,25 @@ package functions
 import (
 	"errors"
 	"fmt"
+	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
+	"github.com/zclconf/go-cty/cty/function/stdlib"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/stowage-iac/stowage/lang/nesting"
+	"github.com/stowage-iac/stowage/lang/numbers"
 )
 
 // What a short expression can make of little is bounded before it is made: the
 // elements of a result by maxRange, its text by MaxFileSize, a width by maxWidth, the
-// digits of a number that is parsed by maxDigits, what nests by nesting.Max.
+// digits that parseint reads by maxDigits, what nests by nesting.Max, numbers by the
+// package numbers.
 const (
 	maxWidth  = 100_000
 	maxDigits = 100_000
@@ -31,21 +36,31 @@ var (
 // bounds check the arguments of functions, all of them known, not null and without
 // marks on the outside.
 var bounds = map[string]func(args []cty.Value) error{
-	"format":     formatBounds,
-	"formatlist": formatBounds,
+	"format":     func(args []cty.Value) error { return formatBounds(stdlib.FormatFunc, args) },
+	"formatlist": func(args []cty.Value) error { return formatBounds(stdlib.FormatListFunc, args) },
 	"indent": func(args []cty.Value) error {
 		spaces, _ := args[0].AsBigFloat().Int64()
 		text := args[1].AsString()
 		return fits(int64(len(text)), spaces, int64(strings.Count(text, "\n")))
 	},
-	"join":       joinBounds,
-	"jsondecode": func(args []cty.Value) error { return jsonBounds(args[0].AsString()) },
+	"join": joinBounds,
+	"jsondecode": func(args []cty.Value) error {
+		if err := numbers.InJSON(args[0].AsString()); err != nil {
+			return fmt.Errorf("it holds %w", err)
+		}
+		return jsonBounds(args[0].AsString())
+	},
+	"jsonencode": encodeBounds,
+	"log": func(args []cty.Value) error {
+		return isNumber(func(x, base float64) float64 { return math.Log(x) / math.Log(base) }, args)
+	},
 	"parseint": func(args []cty.Value) error {
 		if args[0].Type() == cty.String && len(args[0].AsString()) > maxDigits {
 			return fmt.Errorf("a number of more than %d digits", maxDigits)
 		}
 		return nil
 	},
+	"pow":        func(args []cty.Value) error { return isNumber(math.Pow, args) },
 	"replace":    replaceBounds,
 	"setproduct": setProductBounds,
 	"split": func(args []cty.Value) error {
@@ -54,8 +69,23 @@ var bounds = map[string]func(args []cty.Value) error{
 		}
 		return nil
 	},
+	"tonumber":   func(args []cty.Value) error { return numbers.Texts(args[0], cty.Number) },
 	"yamldecode": func(args []cty.Value) error { return yamlBounds(args[0].AsString()) },
+	"yamlencode": encodeBounds,
 }
+
+// isNumber finds that a result would be none.
+func isNumber(f func(a, b float64) float64, args []cty.Value) error {
+	a, _ := args[0].AsBigFloat().Float64()
+	b, _ := args[1].AsBigFloat().Float64()
+	if math.IsNaN(f(a, b)) {
+		return errors.New("the result would not be a number")
+	}
+	return nil
+}
+
+// decoding are the functions whose results are numbers, or hold some, and that take none.
+var decoding = map[string]bool{"jsondecode": true, "yamldecode": true, "lookup": true, "sum": true, "tonumber": true}
 
 // bounded is a function that looks at its arguments before it looks at their types:
 // the type of the result is a part of it.
@@ -86,6 +116,74 @@ func bounded(f function.Function, check func(args []cty.Value) error) function.F
 	})
 }
 
+// numeric is a function that takes and makes numbers within the bounds: texts are looked
+// at before they are parsed.
+func numeric(f function.Function) function.Function {
+	params, variadic := f.Params(), f.VarParam()
+	for i := range params {
+		params[i].AllowUnknown, params[i].AllowDynamicType = true, true // f says what comes of it
+		if params[i].Type == cty.Number {
+			params[i].Type = cty.DynamicPseudoType
+		}
+	}
+	if variadic != nil {
+		variadic.AllowUnknown, variadic.AllowDynamicType = true, true
+		if variadic.Type == cty.Number {
+			variadic.Type = cty.DynamicPseudoType
+		}
+	}
+	wanted := f.Params()
+	converted := func(args []cty.Value) ([]cty.Value, error) {
+		out := make([]cty.Value, len(args))
+		for i, arg := range args {
+			out[i] = arg
+			if i < len(wanted) && wanted[i].Type != cty.Number || i >= len(wanted) && f.VarParam().Type != cty.Number {
+				continue
+			}
+			n, err := numbers.Convert(arg, cty.Number)
+			if err == nil {
+				err = numbers.Check(n)
+			}
+			if err != nil {
+				return nil, function.NewArgError(i, err)
+			}
+			out[i] = n
+		}
+		return out, nil
+	}
+	return function.New(&function.Spec{
+		Params: params, VarParam: variadic,
+		Type: func(args []cty.Value) (cty.Type, error) {
+			args, err := converted(args)
+			if err != nil {
+				return cty.DynamicPseudoType, err
+			}
+			return f.ReturnTypeForValues(args)
+		},
+		Impl: func(args []cty.Value, ty cty.Type) (cty.Value, error) {
+			args, err := converted(args)
+			if err != nil {
+				return cty.UnknownVal(ty), err
+			}
+			v, err := f.Call(args)
+			if err != nil {
+				return v, err
+			}
+			if err := numbers.Check(v); err != nil {
+				return cty.UnknownVal(ty), fmt.Errorf("the result would hold %w", err)
+			}
+			return v, nil
+		},
+	})
+}
+
+// takesNumbers reports whether a parameter of f is a number.
+func takesNumbers(f function.Function) bool {
+	isNumber := func(p function.Parameter) bool { return p.Type == cty.Number }
+	variadic := f.VarParam()
+	return slices.ContainsFunc(f.Params(), isNumber) || variadic != nil && isNumber(*variadic)
+}
+
 // fits reports whether a text of so many bytes and times × bytes more is not too large.
 func fits(length, bytes, times int64) error {
 	if bytes > 0 && times > 0 && bytes > (MaxFileSize-min(length, MaxFileSize))/times {
@@ -96,7 +194,10 @@ func fits(length, bytes, times int64) error {
 
 var formatWidth = regexp.MustCompile(`%[ #+0-]*([0-9]*)(?:\.([0-9]*))?`)
 
-func formatBounds(args []cty.Value) error {
+func formatBounds(f function.Function, args []cty.Value) error {
+	if err := formatNumbers(f, args); err != nil {
+		return err
+	}
 	if args[0].Type() != cty.String {
 		return nil
 	}
@@ -119,6 +220,75 @@ func formatBounds(args []cty.Value) error {
 		}
 	}
 	return fits(0, total, times)
+}
+
+// formatNumbers finds a text that is formatted as a number and beyond the bounds of
+// numbers: where something else in its place is an error.
+func formatNumbers(f function.Function, args []cty.Value) error {
+	var problem error
+	other := make([]cty.Value, len(args))
+	for i, arg := range args {
+		other[i] = arg
+		switch {
+		case i == 0 || !arg.IsKnown() || arg.IsNull():
+		case arg.Type() == cty.String:
+			if err := numbers.Beyond(arg.AsString()); err != nil {
+				problem, other[i] = err, notANumber
+			}
+		case arg.Type().IsListType() || arg.Type().IsTupleType():
+			elements := arg.AsValueSlice()
+			for n, e := range elements {
+				e, _ = e.Unmark()
+				if e.Type() != cty.String || !e.IsKnown() || e.IsNull() {
+					continue
+				}
+				if err := numbers.Beyond(e.AsString()); err != nil {
+					problem, elements[n] = err, notANumber
+				}
+			}
+			if len(elements) > 0 {
+				other[i] = cty.TupleVal(elements)
+			}
+		}
+	}
+	if problem == nil {
+		return nil
+	}
+	if _, err := f.Call(other); err == nil {
+		return nil
+	}
+	return fmt.Errorf("an argument is %w", problem)
+}
+
+var notANumber = cty.StringVal("no number")
+
+// encodeBounds finds how long the text of a value is at least.
+func encodeBounds(args []cty.Value) error {
+	if textLeft(args[0], MaxFileSize) < 0 {
+		return errText
+	}
+	return nil
+}
+
+// textLeft is what is left of a number of bytes when a value was written.
+func textLeft(v cty.Value, left int) int {
+	v, _ = v.Unmark()
+	if left -= 2; left < 0 || !v.IsKnown() || v.IsNull() {
+		return left
+	}
+	switch ty := v.Type(); {
+	case ty == cty.String:
+		return left - len(v.AsString())
+	case ty == cty.Number:
+		return left - numbers.Digits(v)
+	case !v.CanIterateElements():
+		return left
+	}
+	for it := v.ElementIterator(); it.Next() && left >= 0; {
+		_, e := it.Element()
+		left = textLeft(e, left)
+	}
+	return left
 }
 
 func shortened(s string) string {
@@ -218,18 +388,27 @@ func yamlBounds(text string) error {
 	if c.values(&doc) > maxRange {
 		return fmt.Errorf("its aliases make more than %d values of it", maxRange)
 	}
+	if c.number != nil {
+		return fmt.Errorf("it holds %w", c.number)
+	}
 	return nil
 }
 
-type yamlCounter struct{ known map[*yaml.Node]int }
+type yamlCounter struct {
+	known  map[*yaml.Node]int
+	number error // what is wrong with one
+}
 
 // values is the number of values in a node, at most maxRange + 1.
-func (c yamlCounter) values(n *yaml.Node) int {
+func (c *yamlCounter) values(n *yaml.Node) int {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
 	if known, ok := c.known[n]; ok {
 		return known
+	}
+	if n.Kind == yaml.ScalarNode && n.Style == 0 && strings.Trim(n.Value, "0123456789.eE+-_") == "" && c.number == nil {
+		c.number = numbers.Text(n.Value)
 	}
 	if n.Anchor != "" {
 		c.known[n] = 1 // of an alias within it, which the decoder refuses

@@ -3,6 +3,7 @@ package functions_test
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +33,8 @@ func TestBounds(t *testing.T) {
 		}
 		return cty.ListVal(vals)
 	}
+	digits := strings.Repeat("9", 10_000_000)
+	many := func(v cty.Value, n int) cty.Value { return cty.ListVal(slices.Repeat([]cty.Value{v}, n)) }
 	long := text(strings.Repeat("a", 1<<20))
 	for _, c := range []struct {
 		name string
@@ -60,6 +63,34 @@ func TestBounds(t *testing.T) {
 		{"replace", []cty.Value{long, text(""), long}, "the result would have more than 64 MiB"},
 		{"replace", []cty.Value{long, text("/a/"), long}, "the result would have more than 64 MiB"},
 		{"split", []cty.Value{text(""), text(strings.Repeat("a", 3_000_000))}, "more than 1000000 elements"},
+		{"parseint", []cty.Value{text(strings.Repeat("9", 2000)), number(10)}, "the result would hold a number of more than 1000 digits"},
+		{"tonumber", []cty.Value{text("1e999999999")}, "a number of more than 1000 digits"},
+		{"tonumber", []cty.Value{text("-1e-999999999").Mark(mark)}, "a number of more than 1000 digits"},
+		{"tonumber", []cty.Value{text(digits)}, "a number of more than 2000 digits"},
+		{"tonumber", []cty.Value{text("Inf")}, "an infinite number"},
+		{"abs", []cty.Value{text(digits)}, "a number of more than 2000 digits"},
+		{"ceil", []cty.Value{text("1e999999999")}, "a number of more than 1000 digits"},
+		{"max", []cty.Value{number(1), text("1e999999999")}, "a number of more than 1000 digits"},
+		{"range", []cty.Value{text("1e999999999")}, "a number of more than 1000 digits"},
+		{"element", []cty.Value{list(2), text("1e999999999")}, "a number of more than 1000 digits"},
+		{"lookup", []cty.Value{cty.MapVal(map[string]cty.Value{"a": cty.Zero}), text("b"), text("1e999999999")}, "a number of more than 1000 digits"},
+		{"sum", []cty.Value{cty.TupleVal([]cty.Value{text(digits)})}, "a number of more than 2000 digits"},
+		{"sum", []cty.Value{cty.ListVal([]cty.Value{cty.MustParseNumberVal("1e1000"), cty.MustParseNumberVal("1e1000")})}, "a number of more than 1000 digits"},
+		{"pow", []cty.Value{number(10), number(400)}, "an infinite number"},
+		{"pow", []cty.Value{number(-1), cty.NumberFloatVal(0.5)}, "the result would not be a number"},
+		{"log", []cty.Value{number(0), number(10)}, "an infinite number"},
+		{"log", []cty.Value{number(-1), number(10)}, "the result would not be a number"},
+		{"jsondecode", []cty.Value{text("[1e999999999]")}, "it holds a number of more than 1000 digits"},
+		{"jsondecode", []cty.Value{text(`{"a": -` + digits)}, "it holds a number of more than 2000 digits"},
+		{"yamldecode", []cty.Value{text("a: 1e999999999")}, "it holds a number of more than 1000 digits"},
+		{"yamldecode", []cty.Value{text("- .inf")}, "an infinite number"},
+		{"yamldecode", []cty.Value{text("- " + digits)}, "it holds a number of more than 2000 digits"},
+		{"format", []cty.Value{text("%d"), text("1e999999999")}, "an argument is a number of more than 1000 digits"},
+		{"format", []cty.Value{text("%s %5.2f"), text("a"), text(digits)}, "an argument is a number of more than 2000 digits"},
+		{"formatlist", []cty.Value{text("%x"), cty.ListVal([]cty.Value{text("1"), text("1e999999999")})}, "an argument is a number of more than 1000 digits"},
+		{"jsonencode", []cty.Value{many(long, 100)}, "the result would have more than 64 MiB"},
+		{"yamlencode", []cty.Value{many(long, 100)}, "the result would have more than 64 MiB"},
+		{"jsonencode", []cty.Value{many(cty.MustParseNumberVal("1e1000"), 100_000)}, "the result would have more than 64 MiB"},
 		{"parseint", []cty.Value{text(strings.Repeat("9", 10_000_000)), number(10)}, "a number of more than 100000 digits"},
 	} {
 		var before, after runtime.MemStats
@@ -83,6 +114,8 @@ func TestWithinBounds(t *testing.T) {
 	for call, want := range map[string]int{
 		`length(range(1000000))`: 1_000_000, `length(setproduct(range(200), range(200)))`: 40_000,
 		`length(format("%99999s", "x"))`: 99_999, `length(split("", join("", [for i in range(1000): "0123456789"])))`: 10_000,
+		`length(format("%s %.1f", "1e999999999", 2))`: 15, `length(formatlist("%s", ["1e999999999", "a"]))`: 2, `parseint("12", 8)`: 10,
+		`length(jsonencode(pow(10, 300)))`: 301, `length(tostring(1e999))`: 1000, `tonumber("1e3")`: 1000, `abs("-3")`: 3, `sum(["1", 2])`: 3, `length(yamldecode("- 1e2\n- 0x1F\n- 1_000"))`: 3,
 		`length(indent(1000, "a\nb"))`: 1_003, `length(replace(join("", range(1000)), "/[0-9]/", "xyz"))`: 8_670,
 	} {
 		if v, diags := eval(t, table, call); diags.HasErrors() || !v.RawEquals(cty.NumberIntVal(int64(want))) {

@@ -10,6 +10,8 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 	"github.com/zclconf/go-cty/cty/function"
 	"github.com/zclconf/go-cty/cty/function/stdlib"
+
+	"github.com/stowage-iac/stowage/lang/numbers"
 )
 
 var allTrueFunc = boolsFunc(true)
@@ -148,7 +150,7 @@ var lookupFunc = function.New(&function.Spec{
 			return cty.NilType, fmt.Errorf("at most three arguments are possible")
 		case ty.IsMapType():
 			if len(args) == 3 {
-				if _, err := convert.Convert(args[2], ty.ElementType()); err != nil {
+				if _, err := numbers.Convert(args[2], ty.ElementType()); err != nil {
 					return cty.NilType, function.NewArgErrorf(2, "the default must have the type of the map's entries: %s", err)
 				}
 			}
@@ -181,7 +183,7 @@ var lookupFunc = function.New(&function.Spec{
 		case m.Type().IsMapType() && m.HasIndex(key).True():
 			return m.Index(key).WithMarks(marks, keyMarks), nil
 		case len(args) == 3:
-			v, err := convert.Convert(args[2], ty)
+			v, err := numbers.Convert(args[2], ty)
 			if err != nil {
 				return cty.UnknownVal(ty), function.NewArgError(2, err)
 			}
@@ -318,6 +320,9 @@ var sumFunc = function.New(&function.Spec{
 		total := cty.NumberVal(new(big.Float).SetPrec(512))
 		for it := args[0].ElementIterator(); it.Next(); {
 			_, v := it.Element()
+			if err := numbers.Texts(v, cty.Number); err != nil {
+				return unknown, function.NewArgErrorf(0, "it holds %s", err)
+			}
 			n, err := convert.Convert(v, cty.Number)
 			if err != nil || n.IsNull() {
 				return unknown, function.NewArgErrorf(0, "every element must be a number")

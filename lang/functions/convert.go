@@ -3,12 +3,19 @@ package functions
 import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/stowage-iac/stowage/lang/numbers"
 )
 
 // Convert is convert.Convert in time linear in the elements of a tuple or an object
 // that becomes a list, set or map: cty looks for the common type of all elements by
 // comparing each with each, even where it is given or all have the same.
+// Numbers that are made of texts are within the bounds of the package numbers.
 func Convert(v cty.Value, ty cty.Type) (cty.Value, error) {
+	return numbers.Bounded(v, ty, linear)
+}
+
+func linear(v cty.Value, ty cty.Type) (cty.Value, error) {
 	from := v.Type()
 	wide := from.IsTupleType() && (ty.IsListType() || ty.IsSetType()) || from.IsObjectType() && ty.IsMapType()
 	if !wide || v.IsMarked() || !v.IsKnown() || v.IsNull() || v.LengthInt() < wideEnough {
@@ -23,7 +30,7 @@ func Convert(v cty.Value, ty cty.Type) (cty.Value, error) {
 	if ty.IsMapType() {
 		m := v.AsValueMap()
 		for name, e := range m {
-			c, err := Convert(e, elem)
+			c, err := linear(e, elem)
 			if err != nil {
 				return convert.Convert(v, ty) // its error names the element
 			}
@@ -33,7 +40,7 @@ func Convert(v cty.Value, ty cty.Type) (cty.Value, error) {
 	}
 	list := v.AsValueSlice()
 	for i, e := range list {
-		c, err := Convert(e, elem)
+		c, err := linear(e, elem)
 		if err != nil {
 			return convert.Convert(v, ty) // its error is about the whole
 		}

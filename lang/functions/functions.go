@@ -161,5 +161,10 @@ var constant = sync.OnceValue(func() map[string]function.Function {
 	for name, check := range bounds {
 		table[name] = bounded(table[name], check)
 	}
+	for name, f := range table {
+		if decoding[name] || takesNumbers(f) {
+			table[name] = numeric(f)
+		}
+	}
 	return table
 })

@@ -13,6 +13,7 @@ import (
 	"github.com/zclconf/go-cty/cty/function"
 
 	"github.com/stowage-iac/stowage/lang/nesting"
+	"github.com/stowage-iac/stowage/lang/numbers"
 )
 
 var templateVars = function.Parameter{Name: "vars", Type: cty.DynamicPseudoType}
@@ -71,10 +72,15 @@ func parseTemplate(src []byte, name string) (hclsyntax.Expression, error) {
 	if at := nesting.InTemplate(src, name); at != nil {
 		return nil, fmt.Errorf("%s:%d: the template nests too deeply", name, at.Start.Line)
 	}
+	if d := numbers.InTemplate(src, name); d != nil {
+		return nil, diagError(hcl.Diagnostics{d})
+	}
 	t, diags := hclsyntax.ParseTemplate(src, name, hcl.InitialPos)
 	if diags.HasErrors() {
 		return nil, diagError(diags)
 	}
+	numbers.Bound(t)
+	numbers.BoundKeys(t)
 	return t, nil
 }
 

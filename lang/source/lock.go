@@ -16,6 +16,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/stowage-iac/stowage/lang/nesting"
+	"github.com/stowage-iac/stowage/lang/numbers"
 )
 
 // LockFile is the name of the lock file in the configuration's directory.
@@ -59,6 +60,9 @@ func parseLock(src []byte, name string) (map[string]Locked, error) {
 	}
 	if at := nesting.InConfig(src, name); at != nil {
 		return nil, damaged(at.Start.Line, "it nests too deeply")
+	}
+	if d := numbers.InConfig(src, name); d != nil {
+		return nil, damaged(d.Subject.Start.Line, "it holds a number, where only texts are")
 	}
 	file, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
 	if diags.HasErrors() {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/lang/nesting"
+	"github.com/stowage-iac/stowage/lang/numbers"
 )
 
 // Suffix of test files.
@@ -82,11 +83,15 @@ func Parse(src []byte, path string) (*File, *hcl.File, hcl.Diagnostics) {
 			Detail: fmt.Sprintf("Expressions and blocks nest more than %d levels here.", nesting.Max),
 		}}
 	}
+	if d := numbers.InConfig(src, path); d != nil {
+		return f, &hcl.File{Body: &hclsyntax.Body{}, Bytes: src}, hcl.Diagnostics{d}
+	}
 	file, diags := hclsyntax.ParseConfig(src, path, hcl.InitialPos)
 	body, ok := file.Body.(*hclsyntax.Body)
 	if diags.HasErrors() || !ok {
 		return f, file, diags
 	}
+	numbers.Bound(body)
 	r := &reader{}
 	r.file(f, body)
 	return f, file, append(diags, r.diags...)

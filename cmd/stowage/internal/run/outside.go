@@ -15,6 +15,7 @@ import (
 
 	"github.com/stowage-iac/stowage/api"
 	"github.com/stowage-iac/stowage/lang"
+	"github.com/stowage-iac/stowage/lang/numbers"
 	"github.com/stowage-iac/stowage/planner"
 	"github.com/stowage-iac/stowage/providers"
 	"github.com/stowage-iac/stowage/providers/data"
@@ -127,7 +128,7 @@ func (s terraformState) outputs() (map[string]cty.Value, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the output %q: %w", name, err)
 		}
-		v, err := ctyjson.Unmarshal(o.Value, ty)
+		v, err := numbers.FromJSON(o.Value, ty)
 		if err != nil {
 			return nil, fmt.Errorf("the output %q: %w", name, err)
 		}

@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/stowage-iac/stowage/api"
 	"github.com/stowage-iac/stowage/cmd/stowage/internal/cli"
@@ -65,7 +64,7 @@ func (r *Run) Files() map[string]*hcl.File { return r.files }
 // Sources adds files that are not on disk, for snippets.
 func (r *Run) Sources(files map[string][]byte) {
 	for name, src := range files {
-		f, _ := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+		f, _ := lang.Parse(src, name)
 		r.files[name] = f
 	}
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hcled"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/stowage-iac/stowage/lang"
@@ -162,7 +161,7 @@ func fileOf(name string, files map[string]*hcl.File) *hcl.File {
 	if err != nil {
 		return nil
 	}
-	f, _ := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+	f, _ := lang.Parse(src, name)
 	return f
 }
 
