@@ -123,13 +123,13 @@ func numeric(f function.Function) function.Function {
 	for i := range params {
 		params[i].AllowUnknown, params[i].AllowDynamicType = true, true // f says what comes of it
 		if params[i].Type == cty.Number {
-			params[i].Type = cty.DynamicPseudoType
+			params[i].Type, params[i].Description = cty.DynamicPseudoType, isNumeric
 		}
 	}
 	if variadic != nil {
 		variadic.AllowUnknown, variadic.AllowDynamicType = true, true
 		if variadic.Type == cty.Number {
-			variadic.Type = cty.DynamicPseudoType
+			variadic.Type, variadic.Description = cty.DynamicPseudoType, isNumeric
 		}
 	}
 	wanted := f.Params()
@@ -175,6 +175,20 @@ func numeric(f function.Function) function.Function {
 			return v, nil
 		},
 	})
+}
+
+// isNumeric describes the parameters that numeric converts.
+const isNumeric = "number"
+
+// ParameterType is the type that an argument of a function of the table is converted to.
+func ParameterType(p function.Parameter) cty.Type {
+	switch {
+	case p.Description == isNumeric:
+		return cty.Number
+	case p.Type.IsCapsuleType(): // an expression that is not evaluated before the call
+		return cty.DynamicPseudoType
+	}
+	return p.Type
 }
 
 // takesNumbers reports whether a parameter of f is a number.

@@ -126,12 +126,12 @@ func describe(f function.Function, e functions.Entry) Function {
 	var types []cty.Type
 	for _, p := range f.Params() {
 		out.Parameters = append(out.Parameters, parameter(p))
-		types = append(types, p.Type)
+		types = append(types, argument(p))
 	}
 	if p := f.VarParam(); p != nil {
 		v := parameter(*p)
 		out.Variadic = &v
-		types = append(types, p.Type)
+		types = append(types, argument(*p))
 	}
 	if ty, err := f.ReturnType(types); err == nil {
 		out.Return = ty
@@ -140,11 +140,15 @@ func describe(f function.Function, e functions.Entry) Function {
 }
 
 func parameter(p function.Parameter) Parameter {
-	ty := p.Type
-	if ty.IsCapsuleType() { // an expression that is not evaluated before the call
-		ty = cty.DynamicPseudoType
+	return Parameter{p.Name, p.AllowNull, functions.ParameterType(p)}
+}
+
+// argument is the type of what a call is tried with.
+func argument(p function.Parameter) cty.Type {
+	if p.Type.IsCapsuleType() {
+		return p.Type
 	}
-	return Parameter{p.Name, p.AllowNull, ty}
+	return functions.ParameterType(p)
 }
 
 func signature(name string, f Function) string {
