@@ -115,17 +115,7 @@ func Attribute(obj cty.Value, name string) (v cty.Value, ok bool) {
 
 // Elements are the elements of a known list, set or tuple without marks of its own. An
 // ElementIterator makes a decimal number of each element's index besides.
-func Elements(v cty.Value) []cty.Value {
-	ty := v.Type()
-	if elems, ok := raw(v).([]any); ok && layoutKnown && ty.IsListType() {
-		ety, out := ty.ElementType(), make([]cty.Value, len(elems))
-		for i, e := range elems {
-			out[i] = fromRaw(ety, e)
-		}
-		return out
-	}
-	return v.AsValueSlice()
-}
+func Elements(v cty.Value) []cty.Value { return AppendElements(nil, v) }
 
 // WithAttributes returns a known object without marks with some attributes replaced,
 // and of the same type where the new values have the types of the old ones: the type

@@ -1,60 +1,98 @@
 package view
 
 import (
-	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/lang/schema"
 )
 
 // value writes an argument, or an element of a collection, with what it was and
-// what it will be. lead is what stands before the value ("name = " or "").
-func (p *printer) value(depth int, lead string, before, after cty.Value, trail string, sch *schema.Attribute) {
+// what it will be.
+func (p *printer) value(depth int, l lead, before, after cty.Value, trail string, sch *schema.Attribute) {
 	s := inner(before, after)
 	if sch != nil && sch.Ref != nil && !sch.Ref.OrString {
-		p.reference(depth, s, lead, before, after, trail)
+		p.reference(depth, s, l, before, after, trail)
 		return
 	}
 	switch {
-	case s == added && composite(after):
-		p.collection(depth, s, lead, cty.NilVal, after, trail)
-	case s == added && isMultiline(after):
-		p.heredoc(depth, s, lead, "", after.AsString(), trail)
 	case s == added:
-		p.line(depth, s, lead+inline(after)+trail)
-	case s == removed && composite(before):
-		p.collection(depth, s, lead, before, cty.NilVal, trail)
-	case s == removed && isMultiline(before):
-		p.heredoc(depth, s, lead, before.AsString(), "", trail)
+		p.side(depth, s, l, after, trail)
 	case s == removed:
-		p.line(depth, s, lead+inline(before)+" -> null"+trail)
+		p.side(depth, s, l, before, trail)
 	case whole(before) && before.IsMarked() && whole(after) && after.IsMarked():
-		p.line(depth, s, lead+sensitiveText+trail)
+		p.begin(depth, s, l)
+		p.end(sensitiveText, trail)
 	case composite(before) && composite(after) && keyed(before) == keyed(after):
-		p.collection(depth, s, lead, before, after, trail)
+		p.collection(depth, s, l, before, after, trail)
 	case usable(before) && usable(after) && (isMultiline(before) || isMultiline(after)) &&
 		before.Type() == cty.String && after.Type() == cty.String:
-		p.heredoc(depth, s, lead, before.AsString(), after.AsString(), trail)
+		p.heredoc(depth, s, l, before.AsString(), after.AsString(), trail)
 	default:
-		p.line(depth, s, lead+inline(before)+" -> "+inline(after)+trail)
+		p.begin(depth, s, l)
+		p.inline(before)
+		p.write(" -> ")
+		p.inline(after)
+		p.end(trail)
 	}
+}
+
+// side writes an argument that is only there before, or only after.
+func (p *printer) side(depth int, s symbol, l lead, v cty.Value, trail string) {
+	if p.tall(depth, s, l, v, trail) {
+		return
+	}
+	p.begin(depth, s, l)
+	p.inline(v)
+	p.end(gone(s, l), trail)
+}
+
+// tall writes a value of one side if it takes several lines, and reports whether it does.
+func (p *printer) tall(depth int, s symbol, l lead, v cty.Value, trail string) bool {
+	before, after := cty.NilVal, v
+	if s == removed {
+		before, after = v, cty.NilVal
+	}
+	switch {
+	case composite(v):
+		p.collection(depth, s, l, before, after, trail)
+	case !isMultiline(v):
+		return false
+	case s == removed:
+		p.heredoc(depth, s, l, v.AsString(), "", trail)
+	default:
+		p.heredoc(depth, s, l, "", v.AsString(), trail)
+	}
+	return true
+}
+
+// gone ends an argument that is removed.
+func gone(s symbol, l lead) string {
+	if s == removed && l != (lead{}) {
+		return " -> null"
+	}
+	return ""
 }
 
 // reference writes an argument that refers to another block as the user wrote
 // it; a new version of the block is told beside it.
-func (p *printer) reference(depth int, s symbol, lead string, before, after cty.Value, trail string) {
+func (p *printer) reference(depth int, s symbol, l lead, before, after cty.Value, trail string) {
 	b, a := refText(before), refText(after)
+	p.begin(depth, s, l)
 	switch {
 	case s == added:
-		p.line(depth, s, lead+a+trail)
+		p.end(a, trail)
 	case s == removed:
-		p.line(depth, s, lead+b+" -> null"+trail)
+		p.end(b, " -> null", trail)
 	case a == b && a != sensitiveText:
-		p.line(depth, s, lead+a+trail+p.view.paint("dark_gray", fmt.Sprintf(" # version %s -> %s", versionText(before), versionText(after))))
+		p.write(a, trail)
+		p.paint("dark_gray", " # version ", versionText(before), " -> ", versionText(after))
+		p.end()
 	default:
-		p.line(depth, s, lead+b+" -> "+a+trail)
+		p.end(b, " -> ", a, trail)
 	}
 }
 
@@ -62,14 +100,14 @@ func refText(v cty.Value) string {
 	if whole(v) {
 		return inline(v)
 	}
-	if a := field(v, "address"); usable(a) && a.Type() == cty.String {
+	if a := lang.Part(v, "address"); usable(a) && a.Type() == cty.String {
 		return printable(a.AsString())
 	}
-	return inline(field(v, "address"))
+	return inline(lang.Part(v, "address"))
 }
 
 func versionText(v cty.Value) string {
-	ver := field(v, "version")
+	ver := lang.Part(v, "version")
 	if usable(ver) && ver.Type() == cty.String {
 		return printable(ver.AsString())
 	}
@@ -87,106 +125,96 @@ func composite(v cty.Value) bool {
 
 func keyed(v cty.Value) bool { return v.Type().IsMapType() || v.Type().IsObjectType() }
 
-func (p *printer) collection(depth int, s symbol, lead string, before, after cty.Value, trail string) {
+func (p *printer) collection(depth int, s symbol, l lead, before, after cty.Value, trail string) {
 	model := after
 	if !composite(model) {
 		model = before
 	}
+	open, end := "[", "]"
 	if keyed(model) {
-		p.line(depth, s, lead+"{"+trail)
+		open, end = "{", "}"
+	}
+	p.begin(depth, s, l)
+	p.end(open, trail)
+	if keyed(model) {
 		p.entries(depth+1, before, after)
-		p.line(depth, plain, "}"+gone(s, lead))
-		return
+	} else {
+		var few, some [8]cty.Value
+		p.sequence(depth+1, elements(few[:0], before), elements(some[:0], after))
 	}
-	p.line(depth, s, lead+"["+trail)
-	p.sequence(depth+1, elements(before), elements(after))
-	p.line(depth, plain, "]"+gone(s, lead))
-}
-
-// gone ends an argument of several lines that is removed.
-func gone(s symbol, lead string) string {
-	if s == removed && lead != "" {
-		return " -> null"
-	}
-	return ""
+	p.line(depth, plain, end, gone(s, l))
 }
 
 // entries writes the keys of a map or object that differ.
 func (p *printer) entries(depth int, before, after cty.Value) {
-	keys := mergeKeys(before, after)
+	type row struct {
+		lead
+		before, after cty.Value
+	}
+	var few [8]row
+	rows := few[:0]
+	model := after
+	if !usable(after) {
+		model = before
+	}
 	unchanged, longest := 0, 0
-	var show []string
-	for _, k := range keys {
-		b, a := elem(before, k), elem(after, k)
+	var keys [8]string
+	for _, k := range mergeKeys(keys[:0], before, after) {
+		b, a := lang.Part(before, k), lang.Part(after, k)
 		switch {
 		case absent(a) && absent(b):
 		case same(b, a):
 			unchanged++
 		default:
-			show = append(show, k)
-			longest = max(longest, columns(p.key(before, after, k)))
+			r := row{keyLead(model.Type(), k), b, a}
+			r.pad = r.columns()
+			rows = append(rows, r)
+			longest = max(longest, r.pad)
 		}
 	}
-	for _, k := range show {
-		text := p.key(before, after, k)
-		p.value(depth, text+strings.Repeat(" ", longest-columns(text))+" = ", elem(before, k), elem(after, k), "", nil)
+	for _, r := range rows {
+		r.pad = longest - r.pad
+		p.value(depth, r.lead, r.before, r.after, "", nil)
 	}
-	if unchanged > 0 {
-		p.note(depth, fmt.Sprintf("(%s hidden)", plural(unchanged, "unchanged element")))
-	}
+	p.hidden(depth, unchanged, "unchanged element")
 }
 
-func (p *printer) key(before, after cty.Value, k string) string {
-	if usable(after) {
-		return keyText(after.Type(), k)
+// mergeKeys appends the keys of one or two maps or objects, sorted.
+func mergeKeys(to []string, before, after cty.Value) []string {
+	switch {
+	case !usable(before) && !usable(after):
+		return to
+	case !usable(before):
+		return lang.AppendKeys(to, after)
+	case !usable(after):
+		return lang.AppendKeys(to, before)
 	}
-	return keyText(before.Type(), k)
-}
-
-func mergeKeys(before, after cty.Value) []string {
-	var keys []string
-	if usable(after) {
-		keys = keysOf(after)
-	}
-	if !usable(before) {
-		return keys
-	}
-	return union(keysOf(before), keys)
-}
-
-// union merges two sorted lists.
-func union(a, b []string) []string {
-	var out []string
-	for len(a) > 0 || len(b) > 0 {
-		switch {
-		case len(b) == 0 || len(a) > 0 && a[0] < b[0]:
-			out, a = append(out, a[0]), a[1:]
-		case len(a) == 0 || b[0] < a[0]:
-			out, b = append(out, b[0]), b[1:]
-		default:
-			out, a, b = append(out, a[0]), a[1:], b[1:]
-		}
-	}
-	return out
+	to = lang.AppendKeys(lang.AppendKeys(to, before), after)
+	slices.Sort(to)
+	return slices.Compact(to)
 }
 
 // sequence writes the elements of a list that differ, with the unchanged neighbours of each change.
 func (p *printer) sequence(depth int, before, after []cty.Value) {
+	if len(before) == 0 || len(after) == 0 {
+		for _, v := range before {
+			p.element(depth, removed, v)
+		}
+		for _, v := range after {
+			p.element(depth, added, v)
+		}
+		return
+	}
 	steps := diff(len(before), len(after), func(i, j int) bool { return same(before[i], after[j]) })
 	show := near(steps, 1)
-	hiddenCount := 0
-	flush := func() {
-		if hiddenCount > 0 {
-			p.note(depth, fmt.Sprintf("(%s hidden)", plural(hiddenCount, "unchanged element")))
-		}
-		hiddenCount = 0
-	}
+	unchanged := 0
 	for k, st := range steps {
 		if st.op == keep && !show[k] {
-			hiddenCount++
+			unchanged++
 			continue
 		}
-		flush()
+		p.hidden(depth, unchanged, "unchanged element")
+		unchanged = 0
 		switch st.op {
 		case keep:
 			p.element(depth, plain, after[st.new])
@@ -196,46 +224,34 @@ func (p *printer) sequence(depth int, before, after []cty.Value) {
 			p.element(depth, added, after[st.new])
 		}
 	}
-	flush()
+	p.hidden(depth, unchanged, "unchanged element")
 }
 
 // element writes one element of a list on one side.
 func (p *printer) element(depth int, s symbol, v cty.Value) {
-	switch {
-	case s == plain:
-		p.line(depth, s, inline(v)+",")
-	case s == removed && composite(v):
-		p.collection(depth, s, "", v, cty.NilVal, "")
-	case s == added && composite(v):
-		p.collection(depth, s, "", cty.NilVal, v, "")
-	case s == added && isMultiline(v):
-		p.heredoc(depth, s, "", "", v.AsString(), "")
-	case s == removed && isMultiline(v):
-		p.heredoc(depth, s, "", v.AsString(), "", "")
-	default:
-		p.line(depth, s, inline(v)+",")
+	if s != plain && p.tall(depth, s, lead{}, v, "") {
+		return
 	}
+	p.begin(depth, s, lead{})
+	p.inline(v)
+	p.end(",")
 }
 
 // heredoc writes a string of several lines, and of a change only the lines near it.
-func (p *printer) heredoc(depth int, s symbol, lead, before, after, trail string) {
-	p.line(depth, s, lead+"<<-EOT"+trail)
+func (p *printer) heredoc(depth int, s symbol, l lead, before, after, trail string) {
+	p.begin(depth, s, l)
+	p.end("<<-EOT", trail)
 	old, now := lines(before), lines(after)
 	steps := diff(len(old), len(now), func(i, j int) bool { return old[i] == now[j] })
 	show := near(steps, 3)
-	skipped := 0
-	flush := func() {
-		if skipped > 0 {
-			p.note(depth+1, fmt.Sprintf("(%s hidden)", plural(skipped, "unchanged line")))
-		}
-		skipped = 0
-	}
+	unchanged := 0
 	for k, st := range steps {
 		if st.op == keep && !show[k] {
-			skipped++
+			unchanged++
 			continue
 		}
-		flush()
+		p.hidden(depth+1, unchanged, "unchanged line")
+		unchanged = 0
 		switch {
 		case st.op == keep:
 			p.line(depth+1, plain, printable(now[st.new]))
@@ -249,8 +265,8 @@ func (p *printer) heredoc(depth int, s symbol, lead, before, after, trail string
 			p.line(depth+1, added, printable(now[st.new]))
 		}
 	}
-	flush()
-	p.line(depth, plain, "EOT"+gone(s, lead))
+	p.hidden(depth+1, unchanged, "unchanged line")
+	p.line(depth, plain, "EOT", gone(s, l))
 }
 
 func lines(s string) []string {

@@ -1,9 +1,8 @@
 package view
 
 import (
-	"bytes"
-	"fmt"
-	"sort"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -16,6 +15,7 @@ import (
 type attribute struct {
 	name   string
 	schema *schema.Attribute
+	source *attribute // the argument that resolves to it, if any
 }
 
 // nested is one type of nested block.
@@ -41,23 +41,56 @@ func parts(sch *schema.Block, values ...cty.Value) (attrs []attribute, blocks []
 		}
 	} else {
 		for name, a := range sch.Attributes {
-			attrs = append(attrs, attribute{name, a})
+			attrs = append(attrs, attribute{name: name, schema: a})
 		}
 		for name, b := range sch.Blocks {
 			blocks = append(blocks, nested{name, b})
 		}
 	}
-	sort.Slice(attrs, func(i, j int) bool { return attrs[i].name < attrs[j].name })
-	sort.Slice(blocks, func(i, j int) bool { return blocks[i].name < blocks[j].name })
+	slices.SortFunc(attrs, func(a, b attribute) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(blocks, func(a, b nested) int { return strings.Compare(a.name, b.name) })
+	for i := range attrs {
+		attrs[i].source = sourceOf(attrs[i].name, attrs)
+	}
 	return attrs, blocks
 }
 
-// get is a block's attribute; it is marked when its schema says that it is sensitive.
-func (a attribute) get(v cty.Value) cty.Value {
-	got := field(v, a.name)
-	if got == cty.NilVal {
-		return got
+// sourceOf finds the argument that resolves to an attribute.
+func sourceOf(name string, attrs []attribute) *attribute {
+	for i, a := range attrs {
+		if a.schema != nil && a.schema.Ref != nil && a.schema.Ref.As == name {
+			return &attrs[i]
+		}
 	}
+	return nil
+}
+
+// members are what parts gives for a schema.
+type members struct {
+	attrs  []attribute
+	blocks []nested
+}
+
+// parts is what a block may contain; a schema is sorted once.
+func (p *printer) parts(sch *schema.Block, values ...cty.Value) ([]attribute, []nested) {
+	if sch == nil {
+		return parts(nil, values...)
+	}
+	m := p.known[sch]
+	if m == nil {
+		m = new(members)
+		m.attrs, m.blocks = parts(sch)
+		if p.known == nil {
+			p.known = map[*schema.Block]*members{}
+		}
+		p.known[sch] = m
+	}
+	return m.attrs, m.blocks
+}
+
+// get is a block's attribute; it is marked when its schema says that it is sensitive.
+func (a *attribute) get(v cty.Value) cty.Value {
+	got := lang.Part(v, a.name)
 	if a.schema != nil && a.schema.Sensitive && !absent(got) {
 		got = got.Mark(hidden)
 	}
@@ -69,7 +102,7 @@ type mark string
 const hidden mark = "sensitive by schema"
 
 // isDefault reports whether a value is what the argument is without being written.
-func (a attribute) isDefault(v cty.Value) bool {
+func (a *attribute) isDefault(v cty.Value) bool {
 	if absent(v) {
 		return true
 	}
@@ -79,21 +112,10 @@ func (a attribute) isDefault(v cty.Value) bool {
 	return same(v, a.schema.Default)
 }
 
-// resolved reports whether an attribute only repeats, in all values of the block,
-// the argument that resolves to it: image = "NAME@sha256:…" and the ref that it became.
-func (a attribute) resolved(all []attribute, values ...cty.Value) bool {
-	for _, other := range all {
-		if other.schema == nil || other.schema.Ref == nil || other.schema.Ref.As != a.name {
-			continue
-		}
-		for _, v := range values {
-			if !same(other.get(v), a.get(v)) {
-				return false
-			}
-		}
-		return true
-	}
-	return false
+// repeats reports whether a value of the attribute only repeats the argument that
+// resolves to it: image = "NAME@sha256:…" and the ref that it became.
+func (a *attribute) repeats(block, v cty.Value) bool {
+	return a.source != nil && same(a.source.get(block), v)
 }
 
 // attributes writes the arguments that differ. On a side that is absent as a
@@ -101,17 +123,18 @@ func (a attribute) resolved(all []attribute, values ...cty.Value) bool {
 func (p *printer) attributes(depth int, path string, attrs []attribute, before, after cty.Value) {
 	oneSided := absent(before) || absent(after)
 	type row struct {
-		attribute
+		*attribute
 		before, after cty.Value
 	}
 	var few [16]row
 	rows := few[:0]
 	unchanged, longest := 0, 0
-	for _, a := range attrs {
+	for i := range attrs {
+		a := &attrs[i]
 		b, n := a.get(before), a.get(after)
 		switch {
 		case absent(b) && absent(n):
-		case a.resolved(attrs, before, after):
+		case a.repeats(before, b) && a.repeats(after, n):
 		case oneSided && a.isDefault(b) && a.isDefault(n):
 		case !oneSided && same(b, n):
 			unchanged++
@@ -121,13 +144,10 @@ func (p *printer) attributes(depth int, path string, attrs []attribute, before, 
 		}
 	}
 	for _, r := range rows {
-		name := r.name + strings.Repeat(" ", longest-len(r.name))
-		full := join(path, r.name)
-		p.value(depth, name+" = ", r.before, r.after, p.forced(full), r.schema)
+		l := lead{name: r.name, pad: longest - len(r.name)}
+		p.value(depth, l, r.before, r.after, p.forced(p.path(path, r.name)), r.schema)
 	}
-	if unchanged > 0 {
-		p.note(depth, fmt.Sprintf("(%s hidden)", plural(unchanged, "unchanged argument")))
-	}
+	p.hidden(depth, unchanged, "unchanged argument")
 }
 
 // pair is one nested block on both sides.
@@ -139,105 +159,108 @@ type pair struct {
 // blocks writes the nested blocks that differ, as the user writes them.
 func (p *printer) blocks(depth int, path string, blocks []nested, before, after cty.Value) {
 	unchanged, first := 0, true
+	var few [4]pair
 	for _, n := range blocks {
-		b, a := field(before, n.name), field(after, n.name)
+		b, a := lang.Part(before, n.name), lang.Part(after, n.name)
 		if whole(a) || whole(b) {
-			p.value(depth, n.name+" = ", b, a, p.forced(join(path, n.name)), nil)
+			p.value(depth, lead{name: n.name}, b, a, p.forced(p.path(path, n.name)), nil)
 			continue
 		}
-		for i, pr := range n.pairs(b, a) {
-			if same(pr.before, pr.after) && !absent(pr.before) {
+		for i, pr := range n.pairs(few[:0], b, a) {
+			if !absent(pr.before) && same(pr.before, pr.after) {
 				unchanged++
 				continue
-			}
-			head, at := n.name, join(path, n.name)
-			if pr.label != "" {
-				head, at = head+" "+quote(pr.label), at+"."+pr.label
-			} else if n.schema.Nesting == schema.List {
-				at = fmt.Sprintf("%s[%d]", at, i)
 			}
 			if first {
 				p.gap()
 			}
 			first = false
-			p.block(depth, inner(pr.before, pr.after), head, at, n.body(), pr.before, pr.after)
+			h := head{n.name, pr.label}
+			p.block(depth, inner(pr.before, pr.after), h, p.pathOf(path, h, n.schema.Nesting, i), n.body(), pr.before, pr.after)
 		}
 	}
-	if unchanged > 0 {
-		p.note(depth, fmt.Sprintf("(%s hidden)", plural(unchanged, "unchanged block")))
-	}
+	p.hidden(depth, unchanged, "unchanged block")
 }
 
-// gap separates arguments from nested blocks by an empty line, unless the block has just begun.
-func (p *printer) gap() {
-	if !bytes.HasSuffix(p.b.Bytes(), []byte("{\n")) {
-		p.b.WriteByte('\n')
+// pathOf is the path of a nested block, by its label or, in a list, its number; "" where nobody asks for paths.
+func (p *printer) pathOf(block string, h head, nesting schema.Nesting, number int) string {
+	at := p.path(block, h.kind)
+	switch {
+	case at == "":
+	case h.label != "":
+		at += "." + h.label
+	case nesting == schema.List:
+		at += "[" + strconv.Itoa(number) + "]"
 	}
-}
-
-func field(v cty.Value, name string) cty.Value {
-	if v == cty.NilVal || v.IsNull() {
-		return cty.NilVal
-	}
-	got, _ := lang.Attribute(v, name)
-	return got
+	return at
 }
 
 // body is the schema of the block's content. The label is part of the header, not of the content.
 func (n nested) body() *schema.Block { return &n.schema.Block }
 
-// pairs matches the blocks of both sides: by label where they have one, else by
-// position. Those of the new configuration come first, in its order.
-func (n nested) pairs(before, after cty.Value) []pair {
+// pairs appends the blocks of both sides in pairs: by label where they have one, else
+// by position. Those of the new configuration come first, in its order.
+func (n nested) pairs(to []pair, before, after cty.Value) []pair {
 	if n.schema.Nesting == schema.Single {
 		if absent(before) && absent(after) {
-			return nil
+			return to
 		}
-		return []pair{{n.labelOf(after, before), before, after}}
+		return append(to, pair{n.labelOf(after, before), before, after})
 	}
-	bs, as := elements(before), elements(after)
-	if n.schema.Label == "" {
-		var out []pair
+	var few, some [4]cty.Value
+	bs, as := elements(few[:0], before), elements(some[:0], after)
+	switch {
+	case n.schema.Label == "":
 		for i := range max(len(bs), len(as)) {
-			out = append(out, pair{"", at(bs, i), at(as, i)})
+			to = append(to, pair{"", at(bs, i), at(as, i)})
 		}
-		return out
+		return to
+	case len(as) == 0:
+		for _, b := range bs {
+			to = append(to, pair{n.labelOf(b), b, cty.NilVal})
+		}
+		return to
+	case len(bs) == 0:
+		for _, a := range as {
+			to = append(to, pair{n.labelOf(a), cty.NilVal, a})
+		}
+		return to
 	}
-	var old map[string]cty.Value
-	if len(bs) > 0 {
-		old = make(map[string]cty.Value, len(bs))
-	}
+	old := make(map[string]cty.Value, len(bs))
 	for _, b := range bs {
 		old[n.labelOf(b)] = b
 	}
-	out := make([]pair, 0, len(as))
 	for _, a := range as {
 		label := n.labelOf(a)
-		out = append(out, pair{label, old[label], a})
+		to = append(to, pair{label, old[label], a})
 		delete(old, label)
 	}
 	for _, b := range bs {
 		if label := n.labelOf(b); old[label] != cty.NilVal {
-			out = append(out, pair{label, b, cty.NilVal})
+			to = append(to, pair{label, b, cty.NilVal})
 		}
 	}
-	return out
+	return to
 }
 
 func (n nested) labelOf(values ...cty.Value) string {
+	if n.schema.Label == "" {
+		return ""
+	}
 	for _, v := range values {
-		if l := field(v, n.schema.Label); n.schema.Label != "" && usable(l) && l.Type() == cty.String {
+		if l := lang.Part(v, n.schema.Label); usable(l) && l.Type() == cty.String {
 			return l.AsString()
 		}
 	}
 	return ""
 }
 
-func elements(v cty.Value) []cty.Value {
+// elements appends the elements of a list, set or tuple that may be looked at.
+func elements(to []cty.Value, v cty.Value) []cty.Value {
 	if !usable(v) {
-		return nil
+		return to
 	}
-	return lang.Elements(v)
+	return lang.AppendElements(to, v)
 }
 
 func at(vs []cty.Value, i int) cty.Value {

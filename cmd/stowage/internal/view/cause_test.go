@@ -40,7 +40,7 @@ func TestCauses(t *testing.T) {
 			pr := &printer{view: View{}}
 			pr.change(c)
 			fmt.Fprintf(&all, "== %s: %s\n", action, why.name)
-			for line := range strings.Lines(pr.b.String()) {
+			for line := range strings.Lines(string(pr.b)) {
 				if strings.HasPrefix(line, "  #") {
 					all.WriteString(line)
 				}
@@ -55,7 +55,7 @@ func TestCauses(t *testing.T) {
 					t.Fatal(err)
 				}
 				fmt.Fprintf(&all, "%s\n", b)
-				if cause.Dependency != "" && cause.Why != "another host is another node" && !strings.Contains(pr.b.String(), cause.Dependency) {
+				if cause.Dependency != "" && cause.Why != "another host is another node" && !strings.Contains(string(pr.b), cause.Dependency) {
 					t.Errorf("%s, %s: people are not told of %s", action, why.name, cause.Dependency)
 				}
 			}

@@ -1,7 +1,6 @@
 package view
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 
@@ -47,34 +46,42 @@ var willBe = map[planner.Action]string{
 
 // change writes one resource instance's change.
 func (p *printer) change(c *planner.Change) {
-	v := p.view
-	verb := willBe[c.Action]
-	for _, loud := range []string{"replaced", "destroyed"} {
-		if head, ok := strings.CutSuffix(verb, loud); ok {
-			verb = head + v.paint("red", loud)
-		}
-	}
-	if c.MovedFrom != "" && c.Action == planner.NoOp {
-		p.text("  ", v.Bold("# "+c.MovedFrom)+" has moved to "+v.Bold(c.Address))
-		p.block(0, plain, header(c.Kind, c.Address), "", v.Schemas[c.Kind], c.Before, c.After)
-		return
-	}
-	if c.Importing != "" && c.Action == planner.NoOp {
-		p.text("  ", v.Bold("# "+c.Address)+" will be imported from "+quote(c.Importing))
-		p.block(0, plain, header(c.Kind, c.Address), "", v.Schemas[c.Kind], c.Before, c.After)
-		return
-	}
-	p.text("  ", v.Bold("# "+c.Address)+" "+verb)
-	if c.Importing != "" {
-		p.text("  ", "# (imported from "+quote(c.Importing)+")")
-	}
-	if c.MovedFrom != "" {
-		p.text("  ", "# (moved from "+c.MovedFrom+")")
-	}
-	for _, line := range because(c) {
-		p.text("  ", "# ("+line+")")
+	switch {
+	case c.Action == planner.NoOp && c.MovedFrom != "":
+		p.comment(c.MovedFrom, " has moved to ", p.view.Bold(c.Address))
+	case c.Action == planner.NoOp && c.Importing != "":
+		p.comment(c.Address, " will be imported from ", quote(c.Importing))
+	default:
+		p.reasons(c)
 	}
 	p.diff(c)
+}
+
+// reasons writes what happens, and what is behind it.
+func (p *printer) reasons(c *planner.Change) {
+	verb := willBe[c.Action]
+	for _, loud := range []string{"replaced", "destroyed"} {
+		if quiet, ok := strings.CutSuffix(verb, loud); ok {
+			verb = quiet + p.view.paint("red", loud)
+		}
+	}
+	p.comment(c.Address, " ", verb)
+	if c.Importing != "" {
+		p.text("  ", "# (imported from ", quote(c.Importing), ")")
+	}
+	if c.MovedFrom != "" {
+		p.text("  ", "# (moved from ", c.MovedFrom, ")")
+	}
+	for _, line := range because(c) {
+		p.text("  ", "# (", line, ")")
+	}
+}
+
+// comment writes the line above a block: its address, and what is with it.
+func (p *printer) comment(address string, texts ...string) {
+	p.write("  ")
+	p.paint("bold", "# ", address)
+	p.end(texts...)
 }
 
 // diff writes the block of a change.
@@ -87,17 +94,26 @@ func (p *printer) diff(c *planner.Change) {
 	if c.Action == planner.Forget {
 		after = c.Before
 	}
-	p.block(0, symbolOfChange(c), header(c.Kind, c.Address), "", p.view.Schemas[c.Kind], c.Before, after)
+	p.block(0, symbolOfChange(c), headOf(c.Kind, c.Address), "", p.view.Schemas[c.Kind], c.Before, after)
 }
 
-// header is how the configuration opens the block: pod "web", data "file" "site".
-func header(kind, address string) string {
-	block := lang.BlockOf(address)
-	name := strings.LastIndexByte(block, '.') + 1
-	if name == 0 {
-		return kindHeader(kind)
+// head is how the configuration opens a block: pod "web", data "file" "site".
+type head struct{ kind, label string }
+
+func headOf(kind, address string) head {
+	h, block := head{kind: kindHeader(kind)}, lang.BlockOf(address)
+	if dot := strings.LastIndexByte(block, '.'); dot >= 0 {
+		h.label = block[dot+1:]
 	}
-	return kindHeader(kind) + " " + quote(block[name:])
+	return h
+}
+
+func (p *printer) head(h head) {
+	p.b = append(p.b, h.kind...)
+	if h.label != "" {
+		p.b = append(p.b, ' ')
+		p.b = appendQuote(p.b, h.label)
+	}
 }
 
 // because lists why a change happens, each as a clause.
@@ -159,96 +175,6 @@ func enumerate(list []string) string {
 	return strings.Join(list[:len(list)-1], ", ") + " and " + list[len(list)-1]
 }
 
-// printer writes a diff line by line.
-type printer struct {
-	view   View
-	b      bytes.Buffer
-	forces []providers.Cause // fields that force a replacement
-	known  map[*schema.Block]members
-
-	structured bool // lines are kept apart, for Lines
-	marks      []lineMark
-}
-
-// lineMark is where a line of a diff begins, and what it is marked with.
-type lineMark struct {
-	at, depth int
-	symbol    symbol
-}
-
-// members are what parts gives for a schema.
-type members struct {
-	attrs  []attribute
-	blocks []nested
-}
-
-// parts is what a block may contain; a schema is sorted once.
-func (p *printer) parts(sch *schema.Block, values ...cty.Value) ([]attribute, []nested) {
-	if sch == nil {
-		return parts(nil, values...)
-	}
-	m, ok := p.known[sch]
-	if !ok {
-		m.attrs, m.blocks = parts(sch)
-		if p.known == nil {
-			p.known = map[*schema.Block]members{}
-		}
-		p.known[sch] = m
-	}
-	return m.attrs, m.blocks
-}
-
-func (p *printer) text(indent, s string) {
-	p.b.WriteString(indent)
-	p.b.WriteString(s)
-	p.b.WriteByte('\n')
-}
-
-// rewind drops what was written after n bytes.
-func (p *printer) rewind(n int) {
-	p.b.Truncate(n)
-	for len(p.marks) > 0 && p.marks[len(p.marks)-1].at >= n {
-		p.marks = p.marks[:len(p.marks)-1]
-	}
-}
-
-// line writes one line of a diff at a depth, its symbol in the three columns before.
-func (p *printer) line(depth int, s symbol, text string) {
-	if p.structured {
-		p.marks = append(p.marks, lineMark{p.b.Len(), depth, s})
-	}
-	for range 4*depth + 3 - len(s) {
-		p.b.WriteByte(' ')
-	}
-	p.b.WriteString(p.mark(s))
-	p.b.WriteByte(' ')
-	p.b.WriteString(text)
-	p.b.WriteByte('\n')
-}
-
-func (p *printer) mark(s symbol) string {
-	switch s {
-	case added:
-		return p.view.paint("green", string(s))
-	case changed:
-		return p.view.paint("yellow", string(s))
-	case removed:
-		return p.view.paint("red", string(s))
-	case fetched:
-		return p.view.paint("cyan", string(s))
-	case renewing:
-		return p.view.paint("green", "+") + "/" + p.view.paint("red", "-")
-	case renewed:
-		return p.view.paint("red", "-") + "/" + p.view.paint("green", "+")
-	}
-	return string(s)
-}
-
-// note writes a comment inside of a block, such as a count of what is hidden.
-func (p *printer) note(depth int, text string) {
-	p.line(depth, plain, p.view.paint("dark_gray", "# "+text))
-}
-
 // inner is the symbol of what a block with symbol s contains when it is only on one side.
 func inner(before, after cty.Value) symbol {
 	switch {
@@ -262,38 +188,23 @@ func inner(before, after cty.Value) symbol {
 	return changed
 }
 
-// forced is the comment on a field that forces the replacement.
-func (p *printer) forced(path string) string {
-	for _, c := range p.forces {
-		if c.Path == path || strings.HasPrefix(c.Path, path+".") || strings.HasPrefix(c.Path, path+"[") {
-			return " " + p.view.paint("red", "# forces replacement")
-		}
-	}
-	return ""
-}
-
-func join(path, name string) string {
-	if path == "" {
-		return name
-	}
-	return path + "." + name
-}
-
 // block writes a whole block, from its header to its closing brace.
-func (p *printer) block(depth int, s symbol, head, path string, sch *schema.Block, before, after cty.Value) {
+func (p *printer) block(depth int, s symbol, h head, path string, sch *schema.Block, before, after cty.Value) {
+	p.begin(depth, s, lead{})
+	p.head(h)
 	if whole(before) || whole(after) {
-		p.line(depth, s, head+" { "+sensitiveText+" }")
+		p.end(" { ", sensitiveText, " }")
 		return
 	}
-	start := p.b.Len()
-	p.line(depth, s, head+" {")
-	body := p.b.Len()
+	empty := len(p.b)
+	p.end(" {")
+	body := len(p.b)
 	attrs, blocks := p.parts(sch, before, after)
 	p.attributes(depth+1, path, attrs, before, after)
 	p.blocks(depth+1, path, blocks, before, after)
-	if p.b.Len() == body {
-		p.rewind(start)
-		p.line(depth, s, head+" {}")
+	if len(p.b) == body {
+		p.b = p.b[:empty]
+		p.end(" {}")
 		return
 	}
 	p.line(depth, plain, "}")

@@ -5,48 +5,49 @@ import (
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/stowage-iac/stowage/lang"
 )
 
 // Expression writes the value of an expression as the language has it, with what
 // tells a list, set or map from a tuple or an object.
 func (v View) Expression(w io.Writer, value cty.Value) error {
 	pr := &printer{view: v}
-	pr.expression(0, "", value, "")
-	_, err := io.WriteString(w, pr.b.String())
+	pr.expression(0, lead{}, value, "")
+	_, err := w.Write(pr.b)
 	return err
 }
 
-func (p *printer) expression(depth int, lead string, v cty.Value, trail string) {
-	indent := strings.Repeat("  ", depth)
-	if !usable(v) || !composite(v) {
-		if before, after := conversion(v.Type()); before != "" && usable(v) {
-			p.text(indent, lead+before+inline(v)+after+trail)
-			return
-		}
-		p.plain(depth, lead, v, trail)
+func (p *printer) expression(depth int, l lead, v cty.Value, trail string) {
+	before, after := conversion(v.Type())
+	if !usable(v) || !composite(v) && before == "" {
+		p.plain(depth, l, v, trail)
 		return
 	}
-	before, after := conversion(v.Type())
+	indent := strings.Repeat("  ", depth)
+	p.write(indent)
+	p.lead(l)
+	p.write(before)
+	if !composite(v) {
+		p.inline(v)
+		p.end(after, trail)
+		return
+	}
 	open, end := "[", "]"
 	if keyed(v) {
 		open, end = "{", "}"
 	}
-	p.text(indent, lead+before+open)
+	p.end(open)
 	if keyed(v) {
-		longest := 0
-		for _, k := range keysOf(v) {
-			longest = max(longest, columns(keyText(v.Type(), k)))
-		}
-		for _, k := range keysOf(v) {
-			key := keyText(v.Type(), k)
-			p.expression(depth+1, key+strings.Repeat(" ", longest-columns(key))+" = ", elem(v, k), "")
+		for k, l := range keyLeads(v) {
+			p.expression(depth+1, l, lang.Part(v, k), "")
 		}
 	} else {
-		for _, e := range elements(v) {
-			p.expression(depth+1, "", e, ",")
+		for _, e := range elements(nil, v) {
+			p.expression(depth+1, lead{}, e, ",")
 		}
 	}
-	p.text(indent, end+after+trail)
+	p.text(indent, end, after, trail)
 }
 
 // conversion is the function around the literal that makes a value of the type.

@@ -4,11 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"sort"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"github.com/stowage-iac/stowage/lang"
 )
 
 // Output is an output value.
@@ -33,49 +36,64 @@ func (v View) Outputs(w io.Writer, outputs map[string]Output) error {
 		if o.Sensitive {
 			value = conceal(value)
 		}
-		pr.plain(0, name+strings.Repeat(" ", longest-len(name))+" = ", value, "")
+		pr.plain(0, lead{name: name, pad: longest - len(name)}, value, "")
 	}
-	_, err := io.WriteString(w, pr.b.String())
+	_, err := w.Write(pr.b)
 	return err
 }
 
 // Value writes one value as HCL would.
 func (v View) Value(w io.Writer, value cty.Value) error {
 	pr := &printer{view: v}
-	pr.plain(0, "", value, "")
-	_, err := io.WriteString(w, pr.b.String())
+	pr.plain(0, lead{}, value, "")
+	_, err := w.Write(pr.b)
 	return err
 }
 
 // plain writes a value without the symbols of a diff.
-func (p *printer) plain(depth int, lead string, v cty.Value, trail string) {
+func (p *printer) plain(depth int, l lead, v cty.Value, trail string) {
 	indent := strings.Repeat("  ", depth)
+	p.write(indent)
+	p.lead(l)
 	switch {
 	case isMultiline(v):
-		p.text(indent, lead+"<<-EOT")
+		p.end("<<-EOT")
 		for _, l := range lines(v.AsString()) {
-			p.text(indent+"  ", printable(l))
+			p.text(indent, "  ", printable(l))
 		}
-		p.text(indent, "EOT"+trail)
+		p.text(indent, "EOT", trail)
 	case !composite(v):
-		p.text(indent, lead+inline(v)+trail)
+		p.inline(v)
+		p.end(trail)
 	case keyed(v):
-		p.text(indent, lead+"{")
-		longest := 0
-		for _, k := range keysOf(v) {
-			longest = max(longest, columns(keyText(v.Type(), k)))
+		p.end("{")
+		for k, l := range keyLeads(v) {
+			p.plain(depth+1, l, lang.Part(v, k), "")
 		}
-		for _, k := range keysOf(v) {
-			key := keyText(v.Type(), k)
-			p.plain(depth+1, key+strings.Repeat(" ", longest-columns(key))+" = ", elem(v, k), "")
-		}
-		p.text(indent, "}"+trail)
+		p.text(indent, "}", trail)
 	default:
-		p.text(indent, lead+"[")
-		for _, e := range elements(v) {
-			p.plain(depth+1, "", e, ",")
+		p.end("[")
+		for _, e := range elements(nil, v) {
+			p.plain(depth+1, lead{}, e, ",")
 		}
-		p.text(indent, "]"+trail)
+		p.text(indent, "]", trail)
+	}
+}
+
+// keyLeads are the keys of a known map or object, sorted, each with its lead.
+func keyLeads(v cty.Value) iter.Seq2[string, lead] {
+	return func(yield func(string, lead) bool) {
+		keys, longest := keysOf(v), 0
+		for _, k := range keys {
+			longest = max(longest, keyLead(v.Type(), k).columns())
+		}
+		for _, k := range keys {
+			l := keyLead(v.Type(), k)
+			l.pad = longest - l.columns()
+			if !yield(k, l) {
+				return
+			}
+		}
 	}
 }
 

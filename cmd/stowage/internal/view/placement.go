@@ -1,6 +1,9 @@
 package view
 
 import (
+	"bufio"
+	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -10,47 +13,53 @@ import (
 	"github.com/stowage-iac/stowage/scheduler"
 )
 
-// placement says where every replica goes and why there, and what it leaves on each node.
-func (v View) placement(p *planner.Plan) string {
-	var b strings.Builder
+// placement writes where every replica goes and why there, and what it leaves on each node.
+func (v View) placement(w *bufio.Writer, p *planner.Plan) {
+	before := "\n" + v.Bold("Placement") + "\n"
+	var b []byte
+	var g grid
 	for _, pod := range p.Pods {
-		b.WriteString(v.pod(pod))
+		if b = v.appendPod(b[:0], &g, pod); len(b) > 0 {
+			w.WriteString(before)
+			w.Write(b)
+			before = ""
+		}
 	}
 	if t := v.nodes(p.Nodes); t != "" {
-		if b.Len() > 0 {
-			b.WriteString("\n")
-		}
-		b.WriteString(t)
+		w.WriteString(cmp.Or(before, "\n"))
+		w.WriteString(t)
 	}
-	if b.Len() == 0 {
-		return ""
-	}
-	return "\n" + v.Bold("Placement") + "\n" + b.String()
 }
 
-func (v View) pod(p planner.PodPlacement) string {
-	var b strings.Builder
+func (v View) appendPod(b []byte, g *grid, p planner.PodPlacement) []byte {
 	if len(p.Unplaced) == 0 && len(p.Moved) == 0 && !slices.ContainsFunc(p.Replicas, func(d scheduler.Decision) bool { return !d.Kept }) {
-		if len(p.Replicas) > 0 {
-			fmt.Fprintf(&b, "  %s: %s on %s\n", p.Address, stay(len(p.Replicas)), strings.Join(nodesOf(p.Replicas), ", "))
+		if len(p.Replicas) == 0 {
+			return b
 		}
-		return b.String()
+		b = appendAll(b, "  ", p.Address, ": ", stay(len(p.Replicas)), " on ")
+		return appendAll(b, strings.Join(nodesOf(p.Replicas), ", "), "\n")
 	}
-	b.WriteString("  " + p.Address + "\n")
-	var rows [][]string
+	b = appendAll(b, "  ", p.Address, "\n")
 	for _, d := range p.Replicas {
-		rows = append(rows, []string{
-			strconv.Itoa(d.Slot), "→ " + d.Node, scoreText(d), freeText(d), v.fate(p, d),
-		})
+		g.text = strconv.AppendInt(g.text, int64(d.Slot), 10)
+		g.end()
+		g.text = appendAll(g.text, "→ ", d.Node)
+		g.end()
+		g.text = appendScore(g.text, d)
+		g.end()
+		g.text = appendFree(g.text, d)
+		g.end()
+		g.add(v.fate(p, d))
+		g.endRow()
 	}
-	b.WriteString(table("    ", rows))
+	b = g.appendTo(b, "    ")
 	for _, u := range p.Unplaced {
-		fmt.Fprintf(&b, "    %d  %s\n", u.Slot, v.paint("red", "fits on no node:"))
+		b = fmt.Appendf(b, "    %d  %s\n", u.Slot, v.paint("red", "fits on no node:"))
 		for _, r := range u.Reasons {
-			fmt.Fprintf(&b, "         %s %s\n", r.Node, printable(r.Why))
+			b = appendAll(b, "         ", r.Node, " ", printable(r.Why), "\n")
 		}
 	}
-	return b.String()
+	return b
 }
 
 func stay(n int) string {
@@ -62,50 +71,63 @@ func stay(n int) string {
 
 // nodesOf lists the nodes of some replicas, each with its count, sorted by name.
 func nodesOf(ds []scheduler.Decision) []string {
-	count := map[string]int{}
-	var names []string
-	for _, d := range ds {
-		if count[d.Node] == 0 {
-			names = append(names, d.Node)
-		}
-		count[d.Node]++
+	all := make([]string, len(ds))
+	for i, d := range ds {
+		all[i] = d.Node
 	}
-	slices.Sort(names)
-	for i, n := range names {
-		if count[n] > 1 && len(names) > 1 {
-			names[i] = fmt.Sprintf("%s (%d)", n, count[n])
+	slices.Sort(all)
+	var names []string
+	for rest := all; len(rest) > 0; {
+		name, count := rest[0], 1
+		for count < len(rest) && rest[count] == name {
+			count++
 		}
+		rest = rest[count:]
+		if count > 1 && count < len(all) {
+			name = fmt.Sprintf("%s (%d)", name, count)
+		}
+		names = append(names, name)
 	}
 	return names
 }
 
-func scoreText(d scheduler.Decision) string {
-	switch {
-	case d.Kept:
-		return "-"
-	case d.RunnerUp == "":
-		return fmt.Sprintf("score %.0f: the only node that fits", d.Score)
+func scoreText(d scheduler.Decision) string { return string(appendScore(nil, d)) }
+
+func appendScore(b []byte, d scheduler.Decision) []byte {
+	if d.Kept {
+		return append(b, '-')
 	}
-	mine, other := round(d.Score, d.RunnerUpScore)
-	if mine == other {
-		return fmt.Sprintf("score %s: as good as %s, first by name", mine, d.RunnerUp)
+	b = append(b, "score "...)
+	if d.RunnerUp == "" {
+		b = strconv.AppendFloat(b, d.Score, 'f', 0, 64)
+		return append(b, ": the only node that fits"...)
 	}
-	return fmt.Sprintf("score %s: better than %s with %s", mine, d.RunnerUp, other)
+	decimals, differ := apart(d.Score, d.RunnerUpScore)
+	b = strconv.AppendFloat(b, d.Score, 'f', decimals, 64)
+	if !differ {
+		return appendAll(b, ": as good as ", d.RunnerUp, ", first by name")
+	}
+	b = appendAll(b, ": better than ", d.RunnerUp, " with ")
+	return strconv.AppendFloat(b, d.RunnerUpScore, 'f', decimals, 64)
 }
 
-// round writes two scores with as many decimals as it takes to tell them apart, at most two.
-func round(a, b float64) (string, string) {
+// apart is how many decimals it takes to tell two scores apart, at most two; 0 and
+// false if that is not enough.
+func apart(a, b float64) (decimals int, differ bool) {
 	for decimals := range 3 {
-		x, y := strconv.FormatFloat(a, 'f', decimals, 64), strconv.FormatFloat(b, 'f', decimals, 64)
-		if x != y {
-			return x, y
+		var x, y [32]byte
+		if !bytes.Equal(strconv.AppendFloat(x[:0], a, 'f', decimals, 64), strconv.AppendFloat(y[:0], b, 'f', decimals, 64)) {
+			return decimals, true
 		}
 	}
-	return strconv.FormatFloat(a, 'f', 0, 64), strconv.FormatFloat(b, 'f', 0, 64)
+	return 0, false
 }
 
-func freeText(d scheduler.Decision) string {
-	return fmt.Sprintf("leaves %s CPU, %s", cpu(d.FreeMilliCPU), memory(d.FreeMemory))
+func freeText(d scheduler.Decision) string { return string(appendFree(nil, d)) }
+
+func appendFree(b []byte, d scheduler.Decision) []byte {
+	b = appendCPU(append(b, "leaves "...), d.FreeMilliCPU)
+	return appendMemory(append(b, " CPU, "...), d.FreeMemory)
 }
 
 // fate says whether a replica stays or moves; "" when it is new.

@@ -32,14 +32,13 @@ func (v View) Plan(out io.Writer, p *planner.Plan) error {
 		if c.Action == planner.NoOp && c.MovedFrom == "" && c.Importing == "" {
 			continue
 		}
-		pr.b.Reset()
+		pr.b = append(pr.b[:0], '\n')
 		pr.change(c)
-		w.WriteByte('\n')
-		w.Write(pr.b.Bytes())
+		w.Write(pr.b)
 	}
 	w.WriteString(v.outputChanges(p))
 	w.WriteString(v.checks(p.Checks))
-	w.WriteString(v.placement(p))
+	v.placement(w, p)
 	w.WriteString(v.transfers(p))
 	w.WriteString("\n" + v.summary(p) + "\n")
 	return w.Flush()
@@ -78,16 +77,16 @@ func (v View) recordings(p *planner.Plan) string {
 		if c.After.IsNull() {
 			has, s = "has been "+v.paint("red", "deleted"), removed
 		}
-		pr.text("  ", v.Bold("# "+c.Address)+" "+has)
-		pr.block(0, s, header(c.Kind, c.Address), "", v.Schemas[c.Kind], c.Before, c.After)
-		pr.b.WriteByte('\n')
+		pr.comment(c.Address, " ", has)
+		pr.block(0, s, headOf(c.Kind, c.Address), "", v.Schemas[c.Kind], c.Before, c.After)
+		pr.end()
 	}
 	if p.Empty() {
 		return v.paint("green", "No changes.") + " What is there is what the state records.\n"
 	}
 	var b strings.Builder
-	if pr.b.Len() > 0 {
-		b.WriteString(v.Bold("Note:") + " objects have changed outside of Stowage since the last apply:\n\n" + pr.b.String())
+	if len(pr.b) > 0 {
+		b.WriteString(v.Bold("Note:") + " objects have changed outside of Stowage since the last apply:\n\n" + string(pr.b))
 	}
 	if o := v.outputChanges(p); o != "" {
 		b.WriteString(strings.TrimPrefix(o, "\n") + "\n")
@@ -120,8 +119,8 @@ func (v View) legend(p *planner.Plan) string {
 			pr.line(0, l.symbol, l.text)
 		}
 	}
-	symbols := "Resource actions are indicated with the following symbols:\n" + pr.b.String() + "\n"
-	if pr.b.Len() == 0 {
+	symbols := "Resource actions are indicated with the following symbols:\n" + string(pr.b) + "\n"
+	if len(pr.b) == 0 {
 		if n := p.Count(); n.Move+n.Import == 0 {
 			return ""
 		}
@@ -234,10 +233,10 @@ func addresses(list []string) string {
 func (v View) outputChanges(p *planner.Plan) string {
 	pr := &printer{view: v}
 	pr.outputs(p)
-	if pr.b.Len() == 0 {
+	if len(pr.b) == 0 {
 		return ""
 	}
-	return "\n" + v.Bold("Changes to outputs:") + "\n" + pr.b.String()
+	return "\n" + v.Bold("Changes to outputs:") + "\n" + string(pr.b)
 }
 
 func (pr *printer) outputs(p *planner.Plan) {
@@ -255,7 +254,7 @@ func (pr *printer) outputs(p *planner.Plan) {
 		if o.Sensitive {
 			before, after = conceal(before), conceal(after)
 		}
-		pr.value(0, o.Name+strings.Repeat(" ", longest-len(o.Name))+" = ", before, after, "", nil)
+		pr.value(0, lead{name: o.Name, pad: longest - len(o.Name)}, before, after, "", nil)
 	}
 }
 

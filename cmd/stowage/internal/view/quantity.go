@@ -1,9 +1,9 @@
 package view
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -21,30 +21,36 @@ func bytesIn(n int64) string {
 }
 
 // memory writes a size as the language does, in powers of 1024: 512Mi, 7.25Gi.
-func memory(n int64) string {
-	sign := ""
+func memory(n int64) string { return string(appendMemory(nil, n)) }
+
+func appendMemory(b []byte, n int64) []byte {
 	if n < 0 {
-		sign, n = "-", -n
+		b, n = append(b, '-'), -n
 	}
-	units := []string{"", "Ki", "Mi", "Gi", "Ti", "Pi"}
+	units := [...]string{"", "Ki", "Mi", "Gi", "Ti", "Pi"}
 	f, unit := float64(n), 0
 	for f >= 1024 && unit < len(units)-1 {
 		f /= 1024
 		unit++
 	}
-	return sign + trimZeros(strconv.FormatFloat(f, 'f', 2, 64)) + units[unit]
+	if whole := int64(f); float64(whole) == f {
+		b = strconv.AppendInt(b, whole, 10)
+	} else {
+		b = bytes.TrimRight(strconv.AppendFloat(b, f, 'f', 2, 64), "0")
+		b = bytes.TrimSuffix(b, []byte("."))
+	}
+	return append(b, units[unit]...)
 }
 
 // cpu writes thousandths of a CPU as people say it: 250m, 1.5, 4.
-func cpu(milli int64) string {
-	if milli != 0 && milli > -1000 && milli < 1000 {
-		return fmt.Sprintf("%dm", milli)
-	}
-	return strconv.FormatFloat(float64(milli)/1000, 'f', -1, 64)
-}
+func cpu(milli int64) string { return string(appendCPU(nil, milli)) }
 
-// trimZeros drops zeros at the end of a decimal fraction.
-func trimZeros(s string) string { return strings.TrimSuffix(strings.TrimRight(s, "0"), ".") }
+func appendCPU(b []byte, milli int64) []byte {
+	if milli != 0 && milli > -1000 && milli < 1000 {
+		return append(strconv.AppendInt(b, milli, 10), 'm')
+	}
+	return strconv.AppendFloat(b, float64(milli)/1000, 'f', -1, 64)
+}
 
 // elapsed writes a duration in whole seconds, the way a person reads a clock: 0s, 12s, 3m5s.
 func elapsed(d time.Duration) string { return d.Truncate(time.Second).String() }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/lang/schema"
 )
 
@@ -23,12 +24,12 @@ func redacted(v cty.Value) any {
 	case ty.IsMapType() || ty.IsObjectType():
 		m := map[string]any{}
 		for _, k := range keysOf(v) {
-			m[k] = redacted(elem(v, k))
+			m[k] = redacted(lang.Part(v, k))
 		}
 		return m
 	}
 	list := []any{}
-	for _, e := range elements(v) {
+	for _, e := range elements(nil, v) {
 		list = append(list, redacted(e))
 	}
 	return list
@@ -49,7 +50,7 @@ func where(v cty.Value, is func(cty.Value) bool) any {
 	if keyed(v) {
 		m := map[string]any{}
 		for _, k := range keysOf(v) {
-			if w := where(elem(v, k), is); w != nil {
+			if w := where(lang.Part(v, k), is); w != nil {
 				m[k] = w
 			}
 		}
@@ -60,7 +61,7 @@ func where(v cty.Value, is func(cty.Value) bool) any {
 	}
 	var list []any
 	found := false
-	for _, e := range elements(v) {
+	for _, e := range elements(nil, v) {
 		w := where(e, is)
 		found = found || w != nil
 		list = append(list, w)

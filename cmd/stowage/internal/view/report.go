@@ -208,7 +208,7 @@ func (v View) outputLines(p *planner.Plan) []Line {
 
 // lines takes apart what a structured printer wrote.
 func (p *printer) lines() []Line {
-	text := strings.TrimSuffix(p.b.String(), "\n")
+	text := strings.TrimSuffix(string(p.b), "\n")
 	if text == "" {
 		return nil
 	}

@@ -52,7 +52,7 @@ func TestLines(t *testing.T) {
 		for _, l := range v.item(0, c).Diff() {
 			got += " " + l.Symbol + " " + l.Text
 		}
-		if want := squeeze(pr.b.String()); squeeze(got) != want {
+		if want := squeeze(string(pr.b)); squeeze(got) != want {
 			t.Errorf("%s:\n%s\nwant\n%s", s.path, squeeze(got), want)
 		}
 	}

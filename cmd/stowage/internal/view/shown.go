@@ -5,54 +5,62 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/lang/schema"
 )
 
 // shown writes a block as it is, without the symbols of a diff: everything
 // that is set and not at its default.
-func (p *printer) shown(depth int, head string, v cty.Value, sch *schema.Block) {
+func (p *printer) shown(depth int, h head, v cty.Value, sch *schema.Block) {
 	indent := strings.Repeat("  ", depth)
+	p.write(indent)
+	p.head(h)
 	if whole(v) {
-		p.text(indent, head+" { "+sensitiveText+" }")
+		p.end(" { ", sensitiveText, " }")
 		return
 	}
-	start := p.b.Len()
-	p.text(indent, head+" {")
-	body := p.b.Len()
-	attrs, blocks := parts(sch, v)
+	empty := len(p.b)
+	p.end(" {")
+	body := len(p.b)
+	attrs, blocks := p.parts(sch, v)
+	type row struct {
+		*attribute
+		value cty.Value
+	}
+	var few [16]row
+	rows := few[:0]
 	longest := 0
-	var show []attribute
-	for _, a := range attrs {
-		if !a.isDefault(a.get(v)) && !a.resolved(attrs, v) {
-			show = append(show, a)
+	for i := range attrs {
+		a := &attrs[i]
+		if got := a.get(v); !a.isDefault(got) && !a.repeats(v, got) {
+			rows = append(rows, row{a, got})
 			longest = max(longest, len(a.name))
 		}
 	}
-	for _, a := range show {
-		lead := a.name + strings.Repeat(" ", longest-len(a.name)) + " = "
-		if a.schema != nil && a.schema.Ref != nil && !a.schema.Ref.OrString {
-			p.text(indent+"  ", lead+refText(a.get(v)))
+	for _, r := range rows {
+		l := lead{name: r.name, pad: longest - len(r.name)}
+		if r.schema != nil && r.schema.Ref != nil && !r.schema.Ref.OrString {
+			p.write(indent, "  ")
+			p.lead(l)
+			p.end(refText(r.value))
 			continue
 		}
-		p.plain(depth+1, lead, a.get(v), "")
+		p.plain(depth+1, l, r.value, "")
 	}
 	first := true
+	var pairs [4]pair
 	for _, n := range blocks {
-		for _, pr := range n.pairs(cty.NilVal, field(v, n.name)) {
+		for _, pr := range n.pairs(pairs[:0], cty.NilVal, lang.Part(v, n.name)) {
 			if first {
 				p.gap()
 			}
 			first = false
-			title := n.name
-			if pr.label != "" {
-				title += " " + quote(pr.label)
-			}
-			p.shown(depth+1, title, pr.after, n.body())
+			p.shown(depth+1, head{n.name, pr.label}, pr.after, n.body())
 		}
 	}
-	if p.b.Len() == body {
-		p.rewind(start)
-		p.text(indent, head+" {}")
+	if len(p.b) == body {
+		p.b = p.b[:empty]
+		p.end(" {}")
 		return
 	}
 	p.text(indent, "}")

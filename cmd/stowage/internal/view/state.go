@@ -26,15 +26,17 @@ func (v View) Instances(w io.Writer, list []Instance) error {
 	pr := &printer{view: v}
 	for i, in := range list {
 		if i > 0 {
-			pr.b.WriteByte('\n')
+			pr.end()
 		}
-		pr.text("", v.Bold("# "+in.Address)+":")
-		pr.shown(0, header(in.Kind, in.Address), in.Value, v.Schemas[in.Kind])
+		pr.paint("bold", "# ", in.Address)
+		pr.end(":")
+		pr.shown(0, headOf(in.Kind, in.Address), in.Value, v.Schemas[in.Kind])
 		if len(in.Placement) > 0 {
-			pr.text("", v.paint("dark_gray", "# placed on "+strings.Join(in.Placement, ", ")))
+			pr.paint("dark_gray", "# placed on ", strings.Join(in.Placement, ", "))
+			pr.end()
 		}
 	}
-	_, err := io.WriteString(w, pr.b.String())
+	_, err := w.Write(pr.b)
 	return err
 }
 

@@ -2,9 +2,9 @@ package view
 
 import (
 	"fmt"
-	"sort"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -18,123 +18,99 @@ const (
 
 // inline writes a value on one line, as HCL would. Marked values and unknown
 // ones are named, not shown.
-func inline(v cty.Value) string {
-	if v == cty.NilVal {
-		return "null"
-	}
-	if v.IsMarked() {
-		return sensitiveText
-	}
-	if !v.IsKnown() {
-		return unknownText
-	}
-	if v.IsNull() {
-		return "null"
+func inline(v cty.Value) string { return string(appendInline(nil, v)) }
+
+func appendInline(b []byte, v cty.Value) []byte {
+	switch {
+	case v == cty.NilVal:
+		return append(b, "null"...)
+	case v.IsMarked():
+		return append(b, sensitiveText...)
+	case !v.IsKnown():
+		return append(b, unknownText...)
+	case v.IsNull():
+		return append(b, "null"...)
 	}
 	ty := v.Type()
 	switch {
 	case ty == cty.String:
-		return quote(v.AsString())
+		return appendQuote(b, v.AsString())
 	case ty == cty.Number:
-		return v.AsBigFloat().Text('f', -1)
+		return v.AsBigFloat().Append(b, 'f', -1)
 	case ty == cty.Bool:
-		return strconv.FormatBool(v.True())
+		return strconv.AppendBool(b, v.True())
 	case ty.IsMapType() || ty.IsObjectType():
-		return inlineKeyed(v)
+		return appendKeyed(b, v)
 	case ty.IsListType() || ty.IsSetType() || ty.IsTupleType():
-		var elems []string
-		for _, e := range lang.Elements(v) {
-			elems = append(elems, inline(e))
+		b = append(b, '[')
+		for i, e := range lang.Elements(v) {
+			if i > 0 {
+				b = append(b, ", "...)
+			}
+			b = appendInline(b, e)
 		}
-		return "[" + strings.Join(elems, ", ") + "]"
+		return append(b, ']')
 	}
-	return fmt.Sprintf("(value of type %s)", ty.FriendlyName())
+	return fmt.Appendf(b, "(value of type %s)", ty.FriendlyName())
 }
 
-func inlineKeyed(v cty.Value) string {
-	var parts []string
-	for _, k := range keysOf(v) {
-		parts = append(parts, keyText(v.Type(), k)+" = "+inline(elem(v, k)))
+func appendKeyed(b []byte, v cty.Value) []byte {
+	keys := keysOf(v)
+	if len(keys) == 0 {
+		return append(b, "{}"...)
 	}
-	if len(parts) == 0 {
-		return "{}"
+	separator := "{ "
+	for _, k := range keys {
+		b = append(b, separator...)
+		if bareKey(v.Type(), k) {
+			b = append(b, k...)
+		} else {
+			b = appendQuote(b, k)
+		}
+		b = append(b, " = "...)
+		b = appendInline(b, lang.Part(v, k))
+		separator = ", "
 	}
-	return "{ " + strings.Join(parts, ", ") + " }"
+	return append(b, " }"...)
 }
 
 // keysOf lists the keys of a known map or the attributes of a known object, sorted.
-func keysOf(v cty.Value) []string {
-	var keys []string
-	if v.Type().IsObjectType() {
-		for k := range v.Type().AttributeTypes() {
-			keys = append(keys, k)
-		}
-	} else {
-		for it := v.ElementIterator(); it.Next(); {
-			k, _ := it.Element()
-			keys = append(keys, k.AsString())
-		}
-	}
-	sort.Strings(keys)
-	return keys
-}
+func keysOf(v cty.Value) []string { return lang.AppendKeys(nil, v) }
 
-// elem is the element of a known map or object, cty.NilVal when there is none.
-func elem(v cty.Value, key string) cty.Value {
-	if v == cty.NilVal || v.IsNull() {
-		return cty.NilVal
-	}
-	if v.Type().IsObjectType() {
-		if !v.Type().HasAttribute(key) {
-			return cty.NilVal
-		}
-		return v.GetAttr(key)
-	}
-	k := cty.StringVal(key)
-	if v.HasIndex(k).False() {
-		return cty.NilVal
-	}
-	return v.Index(k)
-}
-
-// keyText writes a key: bare for attributes of objects where HCL allows it, quoted for maps.
-func keyText(ty cty.Type, key string) string {
-	if ty.IsObjectType() && lang.ValidIdentifier(key) {
-		return key
-	}
-	return quote(key)
+// bareKey reports whether a key is written without quotes: an attribute of an object, where HCL allows it.
+func bareKey(ty cty.Type, key string) bool {
+	return ty.IsObjectType() && lang.ValidIdentifier(key)
 }
 
 // quote writes a string literal as HCL reads it back; control characters are
 // escaped, so that no value can move the cursor.
-func quote(s string) string {
+func quote(s string) string { return string(appendQuote(nil, s)) }
+
+func appendQuote(b []byte, s string) []byte {
+	b = append(b, '"')
 	if simple(s) {
-		return `"` + s + `"`
+		b = append(b, s...)
+		return append(b, '"')
 	}
-	var b strings.Builder
-	b.WriteByte('"')
 	for i, r := range s {
 		switch {
 		case r == '"' || r == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(r)
+			b = append(b, '\\', byte(r))
 		case r == '\n':
-			b.WriteString(`\n`)
+			b = append(b, `\n`...)
 		case r == '\r':
-			b.WriteString(`\r`)
+			b = append(b, `\r`...)
 		case r == '\t':
-			b.WriteString(`\t`)
+			b = append(b, `\t`...)
 		case (r == '$' || r == '%') && strings.HasPrefix(s[i+1:], "{"):
-			b.WriteRune(r)
-			b.WriteRune(r)
+			b = append(b, byte(r), byte(r))
 		case control(r):
-			fmt.Fprintf(&b, `\u%04x`, r)
+			b = fmt.Appendf(b, `\u%04x`, r)
 		default:
-			b.WriteRune(r)
+			b = utf8.AppendRune(b, r)
 		}
 	}
-	b.WriteByte('"')
-	return b.String()
+	return append(b, '"')
 }
 
 // simple reports whether quotes are all that a string needs.
@@ -165,7 +141,13 @@ func printable(s string) string {
 
 // isMultiline reports whether a value is a string that is better read as lines.
 func isMultiline(v cty.Value) bool {
-	return usable(v) && v.Type() == cty.String && strings.Contains(strings.TrimSuffix(v.AsString(), "\n"), "\n")
+	return usable(v) && v.Type() == cty.String && severalLines(v.AsString())
+}
+
+// severalLines reports whether a text has a line feed before its end.
+func severalLines(s string) bool {
+	i := strings.IndexByte(s, '\n')
+	return i >= 0 && i < len(s)-1
 }
 
 // usable reports whether a value's content may be looked at: present, known and not sensitive.
@@ -173,11 +155,9 @@ func usable(v cty.Value) bool {
 	return v != cty.NilVal && !v.IsMarked() && v.IsKnown() && !v.IsNull()
 }
 
-// absent reports whether there is no value: cty.NilVal or null. A marked null is not
-// absent: it stands for what was given to a write-only argument.
-func absent(v cty.Value) bool {
-	return v == cty.NilVal || !v.IsMarked() && v.IsKnown() && v.IsNull()
-}
+// absent reports whether there is no value. A marked null is not absent: it stands for
+// what was given to a write-only argument.
+func absent(v cty.Value) bool { return lang.Absent(v) }
 
 // same reports whether two values render as no change. A change of only the
 // mark is none: what is shown of it would be the same.

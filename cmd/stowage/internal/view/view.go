@@ -35,9 +35,11 @@ func (v View) paint(color, text string) string {
 	if !v.Color || text == "" {
 		return text
 	}
-	c := colorstring.Colorize{Colors: colorstring.DefaultColors}
-	return c.Color("["+color+"]") + text + c.Color("[reset]")
+	return escape(color) + text + escape("reset")
 }
+
+// escape is the sequence that begins a colour.
+func escape(color string) string { return "\x1b[" + colorstring.DefaultColors[color] + "m" }
 
 // Bold emphasises text where the terminal can.
 func (v View) Bold(text string) string { return v.paint("bold", text) }
@@ -87,7 +89,16 @@ func wrapLine(line string, width int) []string {
 }
 
 // columns is the number of terminal columns that s takes, escape sequences not counted.
-func columns(s string) int {
+func columns[T string | []byte](s T) int {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' {
+			return columnsOf(string(s))
+		}
+	}
+	return len(s)
+}
+
+func columnsOf(s string) int {
 	n, escape := 0, false
 	for _, r := range s {
 		switch {
@@ -119,30 +130,4 @@ func wide(r rune) bool {
 func (v View) Table(w io.Writer, rows [][]string) error {
 	_, err := io.WriteString(w, table("", rows))
 	return err
-}
-
-// table aligns rows into columns two spaces apart, indented, without trailing space.
-func table(indent string, rows [][]string) string {
-	var widths []int
-	for _, row := range rows {
-		for i, cell := range row {
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], columns(cell))
-		}
-	}
-	var b strings.Builder
-	for _, row := range rows {
-		line := indent
-		for i, cell := range row {
-			line += cell
-			if i < len(row)-1 {
-				line += strings.Repeat(" ", widths[i]-columns(cell)+2)
-			}
-		}
-		b.WriteString(strings.TrimRight(line, " "))
-		b.WriteByte('\n')
-	}
-	return b.String()
 }
