@@ -108,6 +108,26 @@ import {
 	}
 }
 
+// Who imports one thing is not told that the plan is partial, which the command has made
+// it; who has narrowed it himself is.
+func TestImportOfOneThing(t *testing.T) {
+	for _, narrowed := range []bool{true, false} {
+		l := lost(t, imported)
+		l.write(imported + "import {\n  to = node.a\n  id = \"a\"\n}\n")
+		l.options = planner.Options{Targets: []string{"node.a"}, Narrowed: narrowed}
+		p, diags := l.tryPlan()
+		if n := p.Count(); n.Import != 1 || diags.HasErrors() {
+			t.Fatalf("%+v, %s", n, text(diags))
+		}
+		if told := strings.Contains(text(diags)+text(p.Warnings), "partial"); told == narrowed {
+			t.Errorf("narrowed by the command %v, told %v", narrowed, told)
+		}
+		if given := p.Given(); given != map[bool]string{true: "only node.a", false: "-target=node.a"}[narrowed] {
+			t.Error(given)
+		}
+	}
+}
+
 // What cannot be imported says why.
 func TestImportsThatAreNotPossible(t *testing.T) {
 	l := newLab(t, "a").write(imported)

@@ -151,7 +151,7 @@ func (m *maker) make(ctx context.Context) {
 
 // warnings puts those among the diagnostics into the plan.
 func (m *maker) warnings() {
-	if m.in.Partial() && !m.diags.HasErrors() {
+	if m.in.Partial() && !m.in.Narrowed && !m.diags.HasErrors() {
 		m.diags = append(m.diags, m.in.partialWarning())
 	}
 	for _, d := range m.diags {

@@ -19,6 +19,9 @@ type Options struct {
 	Replace []string `json:"replace,omitempty"`
 	// RefreshOnly plans nothing but the recording of what changed by itself.
 	RefreshOnly bool `json:"refresh_only,omitempty"`
+	// Narrowed: the command has set Targets, and not its user, who needs no warning that the
+	// plan is partial.
+	Narrowed bool `json:"-"`
 }
 
 // Partial reports whether the plan leaves out some of the configuration.
@@ -40,8 +43,11 @@ func coveredBy(given []string, address string) bool {
 	return false
 }
 
-// Given names the flags that make a plan partial.
+// Given names the flags that make a plan partial, or what a command has narrowed it to.
 func (o Options) Given() string {
+	if o.Narrowed {
+		return "only " + strings.Join(o.Targets, ", ")
+	}
 	var flags []string
 	for _, t := range o.Targets {
 		flags = append(flags, "-target="+t)

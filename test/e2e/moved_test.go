@@ -115,7 +115,9 @@ import {
 	p.write("main.stowage.hcl", renamed)
 	// Under its new address it would be another object, and the forgotten one has the port.
 	p.refused([]string{"plan"}, "No node for a replica", "host port 8080/tcp taken by web[0]")
-	p.must("import", "pod.www", "web")
+	if r := p.must("import", "pod.www", "web"); strings.Contains(r.stderr, "partial") {
+		t.Errorf("nobody has asked for a partial plan: %s", r)
+	}
 	same("a second import")
 	p.empty()
 	p.must("destroy", "-auto-approve")

@@ -9,10 +9,11 @@ import (
 	"github.com/stowage-iac/stowage/planner"
 )
 
-// Import has the plan be about one import, and about nothing else.
+// Import has the plan be about one import and, unless the user names more, about nothing else.
 func (o *Options) Import(address, id string) {
 	o.imports = []lang.Import{{Address: address, ID: id}}
-	o.Plan.Targets = []string{address}
+	o.Plan.Narrowed = !o.Plan.Partial()
+	o.Plan.Targets = append(o.Plan.Targets, address)
 }
 
 // Adopt records what the plan imports at an address, and does nothing else of it.
