@@ -83,10 +83,16 @@ func (x *executor) recordFailure(k *kindInfo, c *Change, now cty.Value) error {
 	if providers.IsNull(now) {
 		return x.Journal.Fail(c.Address)
 	}
+	return x.recordPartial(k, c, now, false)
+}
+
+// recordPartial records an instance as not finished; again, that it is to be replaced.
+func (x *executor) recordPartial(k *kindInfo, c *Change, now cty.Value, again bool) error {
 	inst, err := k.partial(c, k.markSensitive(now))
 	if err != nil {
 		return x.Journal.Fail(c.Address)
 	}
+	inst.Replace = again
 	return x.Journal.Done(c.Address, inst)
 }
 
@@ -128,7 +134,7 @@ func (x *executor) recordRemaining(k *kindInfo, c *Change, before, now cty.Value
 	if providers.IsNull(now) {
 		now = before
 	}
-	return x.recordFailure(k, c, now)
+	return x.recordPartial(k, c, now, c.Action == Replace && c.Once)
 }
 
 func (x *executor) applied(k *kindInfo, c *Change) *state.Instance {

@@ -116,6 +116,24 @@ pod "p" {
 }
 `
 
+// A replacement of which the deletion failed is made by the next apply, though what
+// asked for it was done by then.
+func TestAReplacementIsNotForgottenWithItsDeletion(t *testing.T) {
+	goesFirst := strings.Replace(madeFirst, "create_before_destroy = true", "", 1)
+	l := newLab(t, "m").write(fmt.Sprintf(goesFirst, "1"))
+	l.settled()
+	l.write(fmt.Sprintf(goesFirst, "2"))
+	l.world.fail["delete pod.p"] = errors.New("it is held")
+	if _, diags := l.tryApply(t.Context()); !strings.Contains(text(diags), "it is held") {
+		t.Fatal(text(diags))
+	}
+	delete(l.world.fail, "delete pod.p")
+	l.settled()
+	if n := l.world.lives["pod.p"]; n != 2 {
+		t.Errorf("it was made %d times", n)
+	}
+}
+
 // A replacement that was to be made first and failed leaves the old object, which the
 // next apply replaces.
 func TestAFailedReplacementIsMadeAgain(t *testing.T) {

@@ -190,7 +190,9 @@ func (g *grapher) backward(i int, c *Change) {
 		deps = rec.Deps
 	}
 	for _, dep := range deps {
-		if j, ok := g.at[dep]; ok && (g.delete[j] >= 0 || g.recorded(dep) != nil) {
+		// A block that lost its count has its address twice: that of the instance that
+		// stays, and that of the block, of which others go.
+		if j, ok := g.at[dep]; ok && len(g.members[dep]) < 2 && (g.delete[j] >= 0 || g.recorded(dep) != nil) {
 			g.unused(i, j)
 			continue
 		}

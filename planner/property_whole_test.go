@@ -1,17 +1,11 @@
 package planner_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
-
-	"github.com/stowage-iac/stowage/lang"
-	"github.com/stowage-iac/stowage/planner"
 )
 
 // drawWhole is draw with what whole configurations have besides: modules (some of them
@@ -187,68 +181,4 @@ func TestPlanAfterApplyOfAWholeConfigurationIsEmpty(t *testing.T) {
 			l.settled()
 		}
 	})
-}
-
-// A failed step stops exactly what depends on it, of any graph.
-func TestFailedStepStopsItsDependants(t *testing.T) {
-	rapid.Check(t, func(r *rapid.T) {
-		l := drawLab(r)
-		l.world.facts["color"] = "red"
-		l.writeWhole(drawWhole(r, "", 0))
-		p := l.plan()
-		var candidates []string
-		for _, c := range p.Changes {
-			if c.Kind != "node" && c.Action == planner.Create {
-				candidates = append(candidates, c.Address)
-			}
-		}
-		if len(candidates) == 0 {
-			return
-		}
-		failing := rapid.SampledFrom(candidates).Draw(r, "failing")
-		l.world.fail[failing] = errors.New("no")
-		parallelism := rapid.SampledFrom([]int{1, 8}).Draw(r, "parallelism")
-		l.during = func(in *planner.ApplyInput) { in.Parallelism, in.Attempts = parallelism, 1 }
-		result, diags := l.tryApply(context.Background())
-		if !diags.HasErrors() {
-			r.Fatal("it did not fail")
-		}
-		want := dependants(p, failing)
-		done := map[string]bool{}
-		for _, title := range result.Done {
-			done[title[strings.Index(title, " ")+1:]] = true
-		}
-		for _, c := range p.Changes {
-			if c.Action != planner.NoOp && done[c.Address] == want[c.Address] {
-				r.Fatalf("%s failed; %s depends on it: %v, was done: %v\n%s\n%s", failing, c.Address, want[c.Address], done[c.Address], p, text(diags))
-			}
-		}
-		if fmt.Sprint(len(result.Failed)) != "1" || !strings.HasSuffix(result.Failed[0], " "+failing) {
-			r.Fatalf("failed: %v", result.Failed)
-		}
-		delete(l.world.fail, failing)
-		l.settled()
-	})
-}
-
-// dependants are the addresses that depend on one, by the dependencies of the changes,
-// and that one.
-func dependants(p *planner.Plan, of string) map[string]bool {
-	all := map[string]bool{of: true}
-	for grown := true; grown; {
-		grown = false
-		for _, c := range p.Changes {
-			if all[c.Address] {
-				continue
-			}
-			for address := range all {
-				names := lang.Covers(address)
-				if slices.ContainsFunc(c.Deps, func(d string) bool { return slices.Contains(names, d) }) {
-					all[c.Address], grown = true, true
-					break
-				}
-			}
-		}
-	}
-	return all
 }

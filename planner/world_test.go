@@ -1,6 +1,7 @@
 package planner_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -34,8 +35,9 @@ type world struct {
 	joined   map[string]bool           // by node name
 	bindings map[string]map[int]string // pod → slot → node
 	log      []string                  // what was done, in order
+	lives    map[string]int            // by address: how often it was made
 	frozen   error                     // nothing can be done any more: the process is dead
-	fail     map[string]error          // by address: Apply fails
+	fail     map[string]error          // by address, or "delete ", "put " and address: Apply fails
 	during   func(address string)      // called within every Apply
 	facts    map[string]string         // what data "fact" blocks read
 	reads    []string                  // the addresses that were read, in order
@@ -44,7 +46,7 @@ type world struct {
 
 func newWorld() *world {
 	return &world{objects: map[string]api.Object{}, hosts: map[string]api.NodeFacts{}, joined: map[string]bool{},
-		bindings: map[string]map[int]string{}, fail: map[string]error{}, facts: map[string]string{}}
+		bindings: map[string]map[int]string{}, lives: map[string]int{}, fail: map[string]error{}, facts: map[string]string{}}
 }
 
 func (w *world) kinds() map[string]providers.Kind {
@@ -122,12 +124,12 @@ func (w *world) act(req providers.ApplyRequest, do func() error) error {
 	if w.frozen != nil {
 		return w.frozen
 	}
-	if err := w.fail[req.Address]; err != nil {
-		return err
-	}
 	verb := "put"
 	if req.Planned.IsNull() {
 		verb = "delete"
+	}
+	if err := cmp.Or(w.fail[req.Address], w.fail[verb+" "+req.Address]); err != nil {
+		return err
 	}
 	if err := do(); err != nil {
 		return err
@@ -143,8 +145,12 @@ func (w *world) put(req providers.ApplyRequest, spec any) error {
 	}
 	at, _ := lang.ParseAddress(strings.TrimSuffix(req.Address, " (left behind)"))
 	key := objectOf(req)
-	if o, ok := w.objects[key]; ok && o.Owner != req.Env.Lineage() {
+	o, ok := w.objects[key]
+	if ok && o.Owner != req.Env.Lineage() {
 		return fmt.Errorf("%s is managed by another state", req.Address)
+	}
+	if !ok {
+		w.lives[req.Address]++
 	}
 	w.revision++
 	w.objects[key] = api.Object{Kind: api.Kind(at.Kind), Name: req.Object, Owner: req.Env.Lineage(), ModRevision: w.revision, Spec: raw}
