@@ -183,6 +183,9 @@ func (x *executor) planned(k *kindInfo, c *Change, prior cty.Value) (cty.Value, 
 		return cty.NilVal, append(diags, x.problem(c, "Inconsistent plan", fmt.Sprintf(
 			"What %s refers to has become known, and %s is now different from what was planned%s. Nothing was done to it. Plan again.", c.Address, orIt(path), at(path))))
 	}
+	if k.carried != nil && c.Action == Update {
+		now = k.withUnknown(now) // it may turn out to be as before, and its replicas move nevertheless
+	}
 	return now, diags
 }
 

@@ -320,3 +320,32 @@ func TestUserOfABlockThatLosesItsCount(t *testing.T) {
 	delete(l.world.fail, "delete config.user")
 	l.settled()
 }
+
+// A pod whose configuration waits for a secret, which turns out to be what it was, while
+// a replica moves: where it is now is no mistake.
+func TestAPodThatOnlyMovesAfterAll(t *testing.T) {
+	const config = `
+node "m" {
+  address     = "10.0.0.1"
+  role        = "manager"
+  schedulable = true
+}
+secret "s" {}
+pod "p" {
+  replicas = 2
+  container "main" {
+    env = { S = secret.s.value }
+  }
+}
+`
+	l := newLab(t, "m", "w").write(config + "node \"w\" { address = \"10.0.0.2\" }\n")
+	l.apply()
+	if nodes := l.world.bindings["p"]; nodes[0] == nodes[1] {
+		t.Fatalf("its replicas are on %v", nodes)
+	}
+	l.options.Replace = []string{"secret.s"}
+	l.write(config).settled()
+	if nodes := l.world.bindings["p"]; nodes[0] != "m" || nodes[1] != "m" {
+		t.Errorf("its replicas are on %v", nodes)
+	}
+}
