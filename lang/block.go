@@ -26,7 +26,8 @@ type Block struct {
 	vals      []cty.Value    // cty.NilVal: not Set
 	all       cty.Value      // the collection, when allOf generation allAt
 	allAt     uint64
-	failed    bool // Expand reported errors
+	failed    bool         // Expand reported errors
+	alone     [1]cty.Value // vals of a block without count and for_each
 }
 
 // Address is the address of the block: pod.web, module.app["a"].pod.web.
@@ -156,6 +157,19 @@ func (e *Evaluator) Set(address string, v cty.Value) bool {
 		e.generation[b.Resource.index].Add(1)
 	}
 	return ok
+}
+
+// SetInstance is Set for the instance of a block with a key.
+func (e *Evaluator) SetInstance(b *Block, key, v cty.Value) bool {
+	i, ok := b.find(key)
+	if !ok {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.vals[i], b.all = v, cty.NilVal
+	e.generation[b.Resource.index].Add(1)
+	return true
 }
 
 // Get returns what was Set.

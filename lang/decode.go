@@ -38,9 +38,9 @@ func (e *Evaluator) Decode(b *Block, key cty.Value) (*Instance, hcl.Diagnostics)
 	inst.Address = b.addressOf(i)
 	f := b.in.pooledFrame(r.forEach)
 	f.bind(b, i)
-	f.deps = append(f.deps, b.deps...)
+	f.deps, f.once = append(f.deps, b.deps...), !r.keyed()
 	v, diags := f.body(r.body, f.ctx)
-	inst.Config = v
+	inst.Config, inst.Fresh, inst.Known = v, f.once, f.once && !f.unknown
 	for _, d := range r.dependsOn {
 		diags = append(diags, f.dependOn(d)...)
 	}
@@ -92,6 +92,17 @@ func (f *frame) body(b *body, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics)
 		}
 		return a.object(b.shape.ty), diags
 	}
+	if f.once && b.level == perConfig {
+		n := len(f.deps)
+		a := b.shape.absent.clone()
+		if diags := f.fill(b, a, ctx, perConfig); len(diags) == 0 {
+			if b.name != cty.NilVal {
+				a.set(b.label, b.name)
+			}
+			return a.object(b.shape.ty), nil
+		}
+		f.deps, f.once = f.deps[:n], false // once more, for what is told once only
+	}
 	base, whole, deps := f.m.cached(b)
 	f.deps = append(f.deps, deps...)
 	if whole != cty.NilVal {
@@ -104,7 +115,11 @@ func (f *frame) body(b *body, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics)
 
 // cached returns the parts of the body that all instances share.
 func (m *moduleInstance) cached(b *body) (base attrs, whole cty.Value, deps []dep) {
-	c := &m.bodies[b.slot]
+	c := m.bodies[b.slot].Load()
+	if c == nil {
+		m.bodies[b.slot].CompareAndSwap(nil, new(bodyCache))
+		c = m.bodies[b.slot].Load()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.valid && m.e.unchanged(b.reach, c.seen) {
@@ -155,6 +170,9 @@ func (f *frame) fill(b *body, into attrs, ctx *hcl.EvalContext, lv level) hcl.Di
 
 // argument evaluates an argument: a value of exactly the schema's type.
 func (f *frame) argument(b *body, a *argument, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	if v, ok := a.plain(); ok {
+		return v, nil
+	}
 	s := a.schema
 	var v cty.Value
 	var diags hcl.Diagnostics
@@ -182,7 +200,7 @@ func (f *frame) argument(b *body, a *argument, ctx *hcl.EvalContext) (cty.Value,
 			return fail("Ephemeral value not allowed here", problem)
 		}
 	}
-	if !v.Type().Equals(s.Type) {
+	if !sameType(v.Type(), s.Type) {
 		converted, err := functions.Convert(v, s.Type)
 		if err != nil {
 			return fail("Wrong type of value", "The argument "+a.name+" of "+b.in+" needs "+article(s.Type)+": "+conversionProblem(v, s.Type, err)+".")
@@ -205,6 +223,7 @@ func (f *frame) argument(b *body, a *argument, ctx *hcl.EvalContext) (cty.Value,
 	if s.Sensitive {
 		v = v.WithMarks(Sensitive)
 	}
+	f.unknown = f.unknown || !Plain(v)
 	return v, f.explain(a.expr.Expression, diags)
 }
 
@@ -256,6 +275,7 @@ func (f *frame) nested(b *body, bs *blocks, ctx *hcl.EvalContext) (cty.Value, hc
 		diags = append(diags, more...)
 		known = known && ok
 	}
+	f.unknown = f.unknown || !known
 	if bs.schema.Nesting == schema.List {
 		if !known {
 			return cty.UnknownVal(bs.shape.list), diags
@@ -366,6 +386,7 @@ func (f *frame) round(b *body, bs *blocks, it *item, ctx *hcl.EvalContext, vals 
 		}
 		places[name] = it.dynamic.rng
 	}
+	f.unknown = f.unknown || !label.IsKnown()
 	labelled := newAttrs(len(v.Type().AttributeTypes()))
 	for name, attr := range v.AsValueMap() {
 		labelled.set(name, attr)

@@ -19,6 +19,14 @@ func (e *Evaluator) Expand(b *Block) ([]cty.Value, hcl.Diagnostics) {
 	if open {
 		return keys, nil
 	}
+	if !r.keyed() && !e.hasPending.Load() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if !b.open {
+			b.open, b.keys, b.vals, b.deps = true, noKeys, b.alone[:], b.in.deps
+		}
+		return b.keys, nil
+	}
 	f := b.in.pooledFrame(nil)
 	x := expansion{frame: f, address: r.address, count: r.count, forEach: r.forEach}
 	x.expand()
@@ -49,6 +57,9 @@ func (e *Evaluator) Expand(b *Block) ([]cty.Value, hcl.Diagnostics) {
 	return b.keys, x.diags
 }
 
+// noKeys are the keys of a block without count and for_each.
+var noKeys = []cty.Value{cty.NilVal}
+
 // expansion is the evaluation of count or for_each.
 type expansion struct {
 	*frame
@@ -77,7 +88,7 @@ func (x *expansion) expand() {
 	case x.forEach != nil:
 		x.eachInstance()
 	default:
-		x.keys = []cty.Value{cty.NilVal}
+		x.keys = noKeys
 	}
 }
 

@@ -237,7 +237,7 @@ func literalKey(e hclsyntax.Expression) (string, bool) {
 	}
 	switch w := k.Wrapped.(type) {
 	case *hclsyntax.ScopeTraversalExpr:
-		return cty.NormalizeString(w.Traversal.RootName()), len(w.Traversal) == 1
+		return normal(w.Traversal.RootName()), len(w.Traversal) == 1
 	case *hclsyntax.TemplateExpr:
 		if len(w.Parts) == 1 {
 			if lit, ok := w.Parts[0].(*hclsyntax.LiteralValueExpr); ok && lit.Val.Type() == cty.String {

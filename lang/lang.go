@@ -191,6 +191,8 @@ type Instance struct {
 	Name      string    // web
 	Key       cty.Value // cty.NilVal, a number or a string
 	Config    cty.Value // object of the schema's ImpliedType; computed attributes null
+	Fresh     bool      // Config and the objects of its blocks are nobody else's: see Overwrite
+	Known     bool      // Config is wholly known; where it is false that is not certain
 	Deps      []string  // direct dependencies: addresses of instances, or block addresses (pod.web) for "all of it"; sorted
 	Range     hcl.Range // of the block's header, for diagnostics
 	Lifecycle Lifecycle

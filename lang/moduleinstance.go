@@ -3,6 +3,7 @@ package lang
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -13,18 +14,18 @@ import (
 type moduleInstance struct {
 	module    *Module
 	e         *Evaluator
-	whole     *Block      // stands for everything in it, as a dependency; nil for the root
-	address   string      // module.app["a"]; "" for the root
-	called    *called     // nil for the root
-	key       cty.Value   // among the instances of called
-	each      cty.Value   // each.value
-	deps      []dep       // of everything in it: what its calls have as count, for_each and depends_on
-	variables []cache     // by Variable.index
-	locals    []cache     // by Local.index
-	outputs   []cache     // by Output.index, of a called module
-	blocks    []*Block    // by Resource.slot
-	calls     []*called   // by Call.slot
-	bodies    []bodyCache // by body.slot
+	whole     *Block                      // stands for everything in it, as a dependency; nil for the root
+	address   string                      // module.app["a"]; "" for the root
+	called    *called                     // nil for the root
+	key       cty.Value                   // among the instances of called
+	each      cty.Value                   // each.value
+	deps      []dep                       // of everything in it: what its calls have as count, for_each and depends_on
+	variables []cache                     // by Variable.index
+	locals    []cache                     // by Local.index
+	outputs   []cache                     // by Output.index, of a called module
+	blocks    []*Block                    // by Resource.slot
+	calls     []*called                   // by Call.slot
+	bodies    []atomic.Pointer[bodyCache] // by body.slot; nil: not asked for yet
 	commons   []commonCache
 }
 
@@ -36,12 +37,15 @@ func (e *Evaluator) newInstance(m *Module, address string) *moduleInstance {
 		outputs:   make([]cache, len(m.Outputs)),
 		blocks:    make([]*Block, 0, len(m.Resources)+len(m.scoped)),
 		calls:     make([]*called, len(m.calls)),
-		bodies:    make([]bodyCache, m.bodies),
+		bodies:    make([]atomic.Pointer[bodyCache], m.bodies),
 		commons:   make([]commonCache, m.commons),
 	}
+	blocks := make([]Block, len(m.Resources)+len(m.scoped))
 	for _, list := range [][]*Resource{m.Resources, m.scoped} {
 		for _, r := range list {
-			mi.blocks = append(mi.blocks, &Block{Resource: r, in: mi, address: within(address, r.address), number: e.numbers.Add(1)})
+			b := &blocks[len(mi.blocks)]
+			b.Resource, b.in, b.address, b.number = r, mi, within(address, r.address), e.numbers.Add(1)
+			mi.blocks = append(mi.blocks, b)
 		}
 	}
 	if address != "" {

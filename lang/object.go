@@ -2,6 +2,7 @@ package lang
 
 import (
 	"maps"
+	"math/big"
 	"reflect"
 	"unsafe"
 
@@ -117,26 +118,128 @@ func Attribute(obj cty.Value, name string) (v cty.Value, ok bool) {
 // ElementIterator makes a decimal number of each element's index besides.
 func Elements(v cty.Value) []cty.Value { return AppendElements(nil, v) }
 
-// WithAttributes returns a known object without marks with some attributes replaced,
-// and of the same type where the new values have the types of the old ones: the type
-// is then shared, and not built anew for every instance.
-func WithAttributes(obj cty.Value, set map[string]cty.Value) cty.Value {
-	ty := obj.Type()
-	shared := layoutKnown
-	for name, v := range set {
-		shared = shared && v != cty.NilVal && ty.HasAttribute(name) && sameType(ty.AttributeType(name), v.Type())
-	}
-	if !shared {
+// Attr is an attribute of an object.
+type Attr struct {
+	Name  string
+	Value cty.Value
+}
+
+// With returns a known object without marks with some attributes replaced, and of the
+// same type where the new values have the types of the old ones: the type is then shared,
+// and not built anew for every instance.
+func With(obj cty.Value, set ...Attr) cty.Value {
+	if !settable(obj, set) {
 		m := obj.AsValueMap()
 		if m == nil {
-			m = map[string]cty.Value{}
+			m = make(map[string]cty.Value, len(set))
 		}
-		maps.Copy(m, set)
+		for _, a := range set {
+			m[a.Name] = a.Value
+		}
 		return cty.ObjectVal(m)
 	}
 	attrs := maps.Clone(raw(obj).(map[string]any))
-	for name, v := range set {
-		attrs[name] = raw(v)
+	for i := range set {
+		attrs[set[i].Name] = raw(set[i].Value)
 	}
-	return fromRaw(ty, attrs)
+	return fromRaw(obj.Type(), attrs)
+}
+
+// Overwrite is With of an object that nobody else has (see Instance.Fresh): obj itself is
+// changed. It changes nothing and returns false where that is not possible.
+func Overwrite(obj cty.Value, set ...Attr) bool {
+	if !settable(obj, set) {
+		return false
+	}
+	attrs := raw(obj).(map[string]any)
+	for i := range set {
+		attrs[set[i].Name] = raw(set[i].Value)
+	}
+	return true
+}
+
+// settable reports whether the attributes can be replaced in obj's representation.
+func settable(obj cty.Value, set []Attr) bool {
+	if _, isMap := raw(obj).(map[string]any); !layoutKnown || !isMap || !obj.Type().IsObjectType() {
+		return false
+	}
+	types := obj.Type().AttributeTypes()
+	for i := range set {
+		a := &set[i]
+		ty, has := types[a.Name]
+		if !has || a.Value == cty.NilVal || !sameType(ty, a.Value.Type()) {
+			return false
+		}
+	}
+	return true
+}
+
+// WithAttributes is With.
+func WithAttributes(obj cty.Value, set map[string]cty.Value) cty.Value {
+	list := make([]Attr, 0, len(set))
+	for name, v := range set {
+		list = append(list, Attr{name, v})
+	}
+	return With(obj, list...)
+}
+
+// Simple is a text, number or bool that is an attribute of a known object, nil when it is
+// null or the object's type has no such attribute. ok is false of anything else, and
+// where the object or the attribute has marks. It takes one look-up; Attribute takes two.
+func Simple(obj cty.Value, name string) (v any, ok bool) {
+	attrs, isMap := raw(obj).(map[string]any)
+	if !layoutKnown || !isMap || !obj.Type().IsObjectType() {
+		return nil, false
+	}
+	switch v := attrs[name].(type) {
+	case nil, string, bool, *big.Float:
+		return v, true
+	}
+	return nil, false
+}
+
+// Listed are the elements of a list that is an attribute of a known object, none when it
+// is null. ok is false of anything else, and where the object or the list has marks.
+func Listed(obj cty.Value, name string) (elems []cty.Value, ok bool) {
+	attrs, isMap := raw(obj).(map[string]any)
+	if !layoutKnown || !isMap || !obj.Type().IsObjectType() {
+		return nil, false
+	}
+	list, isList := attrs[name].([]any)
+	switch {
+	case !isList:
+		return nil, attrs[name] == nil
+	case len(list) == 0:
+		return nil, true
+	}
+	ty := obj.Type().AttributeType(name)
+	if !ty.IsListType() {
+		return nil, false
+	}
+	return Elements(fromRaw(ty, list)), true
+}
+
+// AllTexts reports whether v is a known list or map of texts, none of them null, unknown or
+// marked, and right says so of each with its key, which is "" in a list. They come in no order.
+func AllTexts(v cty.Value, right func(key, text string) bool) bool {
+	if !layoutKnown {
+		return false
+	}
+	switch x := raw(v).(type) {
+	case map[string]any:
+		for key, e := range x {
+			if text, ok := e.(string); !ok || !right(key, text) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		for _, e := range x {
+			if text, ok := e.(string); !ok || !right("", text) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
 }

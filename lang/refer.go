@@ -114,6 +114,11 @@ func (f *frame) oneReference(b *body, a *argument, e hclsyntax.Expression, ctx *
 func (f *frame) referenceTo(m meant, want *schema.Ref) cty.Value {
 	b := m.block
 	ty := b.Resource.ty
+	if want.OrString && !m.unknown && m.index != allOf {
+		if v, ok := simpleText(b.get(m.index), want.As); ok {
+			return v
+		}
+	}
 	object, address := cty.UnknownVal(ty), cty.UnknownVal(cty.String)
 	switch {
 	case m.unknown && want.Weak && m.key != cty.NilVal:
@@ -147,6 +152,15 @@ func (f *frame) referenceTo(m meant, want *schema.Ref) cty.Value {
 		}
 	}
 	return cty.ObjectVal(map[string]cty.Value{"address": address, "version": version})
+}
+
+// simpleText is a text that is an attribute of an object.
+func simpleText(obj cty.Value, name string) (cty.Value, bool) {
+	v, _ := Simple(obj, name)
+	if _, isText := v.(string); !isText {
+		return cty.NilVal, false
+	}
+	return fromRaw(cty.String, v), true
 }
 
 func (f *frame) referenceWanted(b *body, a *argument, e hclsyntax.Expression, got cty.Value) string {

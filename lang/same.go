@@ -3,6 +3,7 @@ package lang
 import (
 	"math/big"
 	"reflect"
+	"slices"
 
 	"github.com/zclconf/go-cty/cty"
 )
@@ -19,6 +20,26 @@ func Same(a, b cty.Value) bool {
 		return a.RawEquals(b)
 	}
 	return sameType(a.Type(), b.Type()) && sameRaw(a.Type(), raw(a), raw(b))
+}
+
+// SameBut is Same of two known objects without marks, but for some of their attributes. It
+// may be false of others.
+func SameBut(a, b cty.Value, but ...string) bool {
+	x, ok := raw(a).(map[string]any)
+	y, ok2 := raw(b).(map[string]any)
+	if !layoutKnown || !ok || !ok2 || len(x) != len(y) || !a.Type().IsObjectType() || !sameType(a.Type(), b.Type()) {
+		return false
+	}
+	for name, v := range x {
+		if slices.Contains(but, name) {
+			continue
+		}
+		w := y[name]
+		if same, plain := samePlain(v, w); plain && !same || !plain && !sameRaw(partType(a.Type(), name, 0), v, w) {
+			return false
+		}
+	}
+	return true
 }
 
 // sameType is Equals, at once for types that share the map of an object's attributes.
