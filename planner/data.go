@@ -3,6 +3,7 @@ package planner
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -13,6 +14,9 @@ import (
 
 // isSource reports whether a block is one of data.
 func (m *maker) isSource(r *lang.Resource) bool {
+	if !strings.HasPrefix(r.Kind, data.Prefix) {
+		return false
+	}
 	k := m.kinds[r.Kind]
 	return k != nil && k.source != nil
 }
@@ -80,9 +84,7 @@ func (m *maker) defers(b *blockPlan, inst *lang.Instance, why string) {
 // sourceBlock plans the instances of a block; ready is called for those that can be
 // read now.
 func (m *maker) sourceBlock(in *lang.Block, ready func(*kindInfo, *lang.Instance)) {
-	b := &blockPlan{block: in}
-	m.blocks[in.Address()] = b
-	m.ranges[in.Address()] = in.Resource.Range.Ptr()
+	b := m.blockPlan(in)
 	k := m.kinds[in.Resource.Kind]
 	keys, diags := m.ev.Expand(in)
 	m.about(in.Address(), func() { m.diags = append(m.diags, diags...) })

@@ -53,7 +53,7 @@ func (m *maker) adopt(k *kindInfo, c *Change, inst *lang.Instance, im lang.Impor
 	if obj := m.in.World.Object(api.Kind(c.Kind), c.Object); obj != nil {
 		c.ModRevision, c.owner = obj.ModRevision, obj.Owner
 	}
-	resp, ok := m.ask(k, c, inst, k.codec.null, inst.Config)
+	resp, ok := m.ask(k, c, inst, k.codec.null, inst.Config, false)
 	if !ok {
 		return false
 	}

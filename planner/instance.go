@@ -23,6 +23,7 @@ func (m *maker) instance(k *kindInfo, inst *lang.Instance) *Change {
 		PreventDestroy: inst.Lifecycle.PreventDestroy, DeleteTimeout: inst.Timeouts.Delete, ignore: inst.Lifecycle.IgnoreChanges,
 	}
 	im, importing := m.importing[inst.Address]
+	fresh := rec == nil && !importing && inst.Fresh
 	switch {
 	case rec == nil && importing:
 		if !m.adopt(k, c, inst, im) {
@@ -35,7 +36,8 @@ func (m *maker) instance(k *kindInfo, inst *lang.Instance) *Change {
 	if len(c.ignore) > 0 {
 		config = ignoreChanges(k.schema, config, c.Before, c.ignore)
 	}
-	resp, ok := m.ask(k, c, inst, c.Before, config)
+	known := len(inst.Deps) == 0 || inst.Known && len(c.ignore) == 0 || k.codec.known(config) // asked before the kind may overwrite it
+	resp, ok := m.ask(k, c, inst, c.Before, config, fresh)
 	if !ok {
 		return nil
 	}
@@ -46,7 +48,7 @@ func (m *maker) instance(k *kindInfo, inst *lang.Instance) *Change {
 	if rec != nil && c.Action == NoOp && (m.touched[c.Address] || rec.PreventDestroy != c.PreventDestroy || deleteTimeout(rec) != c.DeleteTimeout) {
 		c.Refreshed = true
 	}
-	c.Settled = c.Action == NoOp || len(inst.Deps) == 0 || k.codec.known(config)
+	c.Settled = c.Action == NoOp || known
 	c.Timeout = timeout(c.Action, inst.Timeouts)
 	if m.moving[c.Address] {
 		m.move(k, c)
@@ -154,10 +156,11 @@ func (m *maker) ours(c *Change, inst *lang.Instance) bool {
 	return false
 }
 
-// ask has the kind plan, and survives its mistakes.
-func (m *maker) ask(k *kindInfo, c *Change, inst *lang.Instance, prior, config cty.Value) (providers.PlanResponse, bool) {
+// ask has the kind plan, and survives its mistakes. fresh says that config is not asked
+// about again.
+func (m *maker) ask(k *kindInfo, c *Change, inst *lang.Instance, prior, config cty.Value, fresh bool) (providers.PlanResponse, bool) {
 	resp, err := plan(k, providers.PlanRequest{
-		Identity: c.id(), Prior: prior, Config: config,
+		Identity: c.id(), Prior: prior, Config: config, Fresh: fresh,
 		HashKey: m.in.State.HashKey, BaseDir: m.in.BaseDir, Resolve: m.in.Resolve, Outside: m.in.Outside, Context: m.ctx,
 	})
 	m.report(&inst.Range, resp.Diags, err, inst.Address)
@@ -225,7 +228,7 @@ func (m *maker) replace(k *kindInfo, c *Change, inst *lang.Instance, config cty.
 	if inst.Lifecycle.PreventDestroy {
 		m.prevented(c, inst.Range.Ptr())
 	}
-	resp, ok := m.ask(k, c, inst, k.codec.null, config)
+	resp, ok := m.ask(k, c, inst, k.codec.null, config, false)
 	c.After = resp.Planned
 	return ok
 }
@@ -316,6 +319,9 @@ func (m *maker) resourceOf(address string) *lang.Resource {
 
 // report adds a kind's diagnostics, with the block they are about.
 func (m *maker) report(subject *hcl.Range, diags hcl.Diagnostics, err error, address string) {
+	if len(diags) == 0 && err == nil {
+		return
+	}
 	r := m.resourceOf(address)
 	for _, d := range diags {
 		m.diags = append(m.diags, located(d, r, subject))

@@ -3,7 +3,7 @@ package planner
 import (
 	"context"
 	"slices"
-	"sort"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -57,9 +57,9 @@ type maker struct {
 	plan   *Plan
 	diags  hcl.Diagnostics
 	blocks map[string]*blockPlan // of the configuration, by address
+	order  []*blockPlan          // blocks, as they were evaluated
 	// changes by address, those that failed to be planned as nil.
 	changes map[string]*Change
-	ranges  map[string]*hcl.Range // by block
 	// declared are the blocks of the configuration, by address; nil before they are needed.
 	declared map[string]*lang.Resource
 	// underway are the addresses that an interrupted apply left unfinished.
@@ -92,14 +92,19 @@ type blockPlan struct {
 	keys      []cty.Value
 	instances []*Change
 	failed    bool
+	alone     [1]*Change // instances of a block without count and for_each
 }
 
 func newMaker(in Input, kinds map[string]*kindInfo, moving map[string]bool) *maker {
+	n := 0 // blocks
+	if in.Config != nil {
+		n = len(in.Config.Resources)
+	}
 	m := &maker{
 		in: in, kinds: kinds, dec: newDecoder(), moving: moving,
-		blocks: map[string]*blockPlan{}, ranges: map[string]*hcl.Range{}, underway: map[string]bool{},
+		blocks: make(map[string]*blockPlan, n), order: make([]*blockPlan, 0, n), underway: map[string]bool{},
 		through: map[string][]string{}, needed: map[string]bool{}, pendingOf: map[string]bool{},
-		changes: make(map[string]*Change, len(in.State.Instances)), failedDeps: map[string][]string{}, changed: map[string]bool{},
+		changes: make(map[string]*Change, max(n, len(in.State.Instances))), failedDeps: map[string][]string{}, changed: map[string]bool{},
 		staying: map[string][]scheduler.Running{},
 		plan: &Plan{
 			FormatVersion: FormatVersion, StowageVersion: in.Version, Context: in.Context, Protected: in.Protected, Created: in.Now,
@@ -196,12 +201,12 @@ func (m *maker) evaluate(ctx context.Context) bool {
 }
 
 func (m *maker) block(in *lang.Block) {
-	b := &blockPlan{block: in}
-	m.blocks[in.Address()] = b
-	m.ranges[in.Address()] = &in.Resource.Range
+	b := m.blockPlan(in)
 	k := m.kinds[in.Resource.Kind]
 	keys, diags := m.ev.Expand(in)
-	m.about(in.Address(), func() { m.diags = append(m.diags, diags...) })
+	if len(diags) > 0 {
+		m.about(in.Address(), func() { m.diags = append(m.diags, diags...) })
+	}
 	if diags.HasErrors() || k == nil {
 		b.failed, m.failed = true, true
 		return
@@ -210,7 +215,10 @@ func (m *maker) block(in *lang.Block) {
 	m.exclusive(k, in.Resource)
 	m.reshape(in, keys)
 	m.in.State = m.state
-	b.instances = make([]*Change, 0, len(keys))
+	b.instances = b.alone[:0]
+	if len(keys) > 1 {
+		b.instances = make([]*Change, 0, len(keys))
+	}
 	for _, key := range keys {
 		inst, diags := m.ev.Decode(in, key)
 		var c *Change
@@ -232,19 +240,36 @@ func (m *maker) block(in *lang.Block) {
 		}
 		b.instances = append(b.instances, c)
 		m.changes[c.Address] = c
-		m.ev.Set(c.Address, c.After)
+		m.ev.SetInstance(in, key, c.After)
 	}
+}
+
+// blockPlan notes a block of the configuration.
+func (m *maker) blockPlan(in *lang.Block) *blockPlan {
+	b := &blockPlan{block: in}
+	m.blocks[in.Address()] = b
+	m.order = append(m.order, b)
+	return b
 }
 
 // sortChanges puts the changes into the plan, by address.
 func (m *maker) sortChanges() {
-	m.plan.Changes = make([]*Change, 0, len(m.changes))
-	for _, c := range m.changes {
-		if c != nil {
-			m.plan.Changes = append(m.plan.Changes, c)
+	changes := make([]*Change, 0, len(m.changes))
+	for _, b := range m.order { // most are in order then
+		for _, c := range b.instances {
+			if m.changes[c.Address] == c {
+				changes = append(changes, c)
+				c.listed = true
+			}
 		}
 	}
-	sortByAddress(m.plan.Changes)
+	for _, c := range m.changes {
+		if c != nil && !c.listed {
+			changes = append(changes, c)
+		}
+	}
+	sortByAddress(changes)
+	m.plan.Changes = changes
 }
 
 // sortByAddress sorts by block and then within each, so that the comparison of
@@ -257,31 +282,24 @@ func sortByAddress(changes []*Change) {
 		n       int
 		numeric bool
 	}
-	byBlock := map[string][]keyed{}
-	var blocks []string
-	for _, c := range changes {
-		block, key := splitAddress(c.Address)
-		if _, ok := byBlock[block]; !ok {
-			blocks = append(blocks, block)
-		}
-		n, numeric := number(key)
-		byBlock[block] = append(byBlock[block], keyed{c, block, key, n, numeric})
+	list := make([]keyed, len(changes))
+	for i, c := range changes {
+		k := &list[i]
+		k.c = c
+		k.block, k.key = splitAddress(c.Address)
+		k.n, k.numeric = number(k.key)
 	}
-	slices.SortFunc(blocks, lang.CompareAddresses)
-	at := 0
-	for _, block := range blocks {
-		list := byBlock[block]
-		sort.Slice(list, func(i, j int) bool {
-			a, b := &list[i], &list[j]
-			if a.numeric && b.numeric {
-				return a.n < b.n
-			}
-			return a.key < b.key
-		})
-		for i := range list {
-			changes[at] = list[i].c
-			at++
+	slices.SortFunc(list, func(a, b keyed) int {
+		switch {
+		case a.block != b.block:
+			return lang.CompareAddresses(a.block, b.block)
+		case a.numeric && b.numeric:
+			return a.n - b.n
 		}
+		return strings.Compare(a.key, b.key)
+	})
+	for i := range list {
+		changes[i] = list[i].c
 	}
 }
 

@@ -166,6 +166,9 @@ func (l *ledger) reshape(b *lang.Block, keys []cty.Value) {
 		return
 	}
 	single := b.Address()
+	if keys[0] == cty.NilVal && (len(l.state.Instances) == 0 || l.state.Instances[single] != nil) {
+		return // most are new, or as they were
+	}
 	first := lang.InstanceAddress(single, cty.Zero)
 	from, to := first, single
 	switch {

@@ -115,6 +115,7 @@ type Change struct {
 	owner  string   // of what is taken over
 	ignore []string // lifecycle.ignore_changes
 	left   bool     // the plan is not about it
+	listed bool     // among Plan.Changes
 }
 
 // StepKind says what a step does.

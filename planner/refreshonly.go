@@ -99,8 +99,8 @@ func (m *maker) expandAll(ctx context.Context) {
 			continue
 		}
 		keys, diags := ev.Expand(r)
-		m.blocks[r.Address()] = &blockPlan{block: r, keys: keys, failed: diags.HasErrors()}
-		m.ranges[r.Address()] = r.Resource.Range.Ptr()
+		b := m.blockPlan(r)
+		b.keys, b.failed = keys, diags.HasErrors()
 		for _, key := range keys {
 			address := lang.InstanceAddress(r.Address(), key)
 			if c := m.changes[address]; c != nil && !c.After.IsNull() {

@@ -146,7 +146,10 @@ func (m *maker) written(address string) *lang.Resource {
 
 func (m *maker) subject(address string) *hcl.Range {
 	block, _ := splitAddress(address)
-	return m.ranges[block]
+	if b := m.blocks[block]; b != nil {
+		return &b.block.Resource.Range
+	}
+	return nil
 }
 
 // orphans plans the deletion of objects in the cluster that are ours, but neither

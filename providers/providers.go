@@ -40,6 +40,9 @@ type PlanRequest struct {
 	// Config has every argument, defaults filled in; computed attributes are null;
 	// values may be unknown or marked sensitive.
 	Config cty.Value
+	// Fresh: nobody else has Config and the objects of its blocks. A kind may make the
+	// planned value of them with lang.Overwrite; nobody looks at Config afterwards.
+	Fresh bool
 	// HashKey is a secret of the state with which versions of sensitive values are hashed.
 	HashKey []byte
 	// BaseDir is the directory that relative paths are relative to.

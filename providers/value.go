@@ -13,6 +13,10 @@ import (
 
 // Str is a known string attribute of an object, "" when null. Marks are ignored.
 func Str(obj cty.Value, name string) string {
+	if v, ok := lang.Simple(obj, name); ok {
+		s, _ := v.(string)
+		return s
+	}
 	v, ok := attr(obj, name)
 	if !ok || v.Type() != cty.String {
 		return ""
@@ -22,6 +26,9 @@ func Str(obj cty.Value, name string) string {
 
 // Int is a known number attribute of an object, 0 when null. Marks are ignored.
 func Int(obj cty.Value, name string) int64 {
+	if v, ok := lang.Simple(obj, name); ok && v == nil {
+		return 0
+	}
 	v, ok := attr(obj, name)
 	if !ok || v.Type() != cty.Number {
 		return 0
@@ -70,6 +77,9 @@ func StrMap(obj cty.Value, name string) map[string]string {
 
 // Objects is a known list of objects (nested blocks), nil when null. Elements keep their marks.
 func Objects(obj cty.Value, name string) []cty.Value {
+	if elems, ok := lang.Listed(obj, name); ok {
+		return elems
+	}
 	v, ok := attr(obj, name)
 	if !ok || !v.CanIterateElements() {
 		return nil
@@ -79,6 +89,9 @@ func Objects(obj cty.Value, name string) []cty.Value {
 
 // Object is a nested object, ok false when it is null or unknown.
 func Object(obj cty.Value, name string) (v cty.Value, ok bool) {
+	if v, simple := lang.Simple(obj, name); simple && v == nil {
+		return cty.NilVal, false
+	}
 	return attr(obj, name)
 }
 
@@ -103,6 +116,12 @@ func attr(obj cty.Value, name string) (cty.Value, bool) {
 func With(obj cty.Value, set map[string]cty.Value) cty.Value {
 	obj, marks := obj.Unmark()
 	return lang.WithAttributes(obj, set).WithMarks(marks)
+}
+
+// WithAll is With for a list.
+func WithAll(obj cty.Value, set []lang.Attr) cty.Value {
+	obj, marks := obj.Unmark()
+	return lang.With(obj, set...).WithMarks(marks)
 }
 
 // IsNull reports whether there is no value: nil or null.

@@ -3,6 +3,7 @@ package pod
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -30,8 +31,7 @@ func (Kind) Cargo(id providers.Identity, value cty.Value) (providers.Cargo, bool
 		OnAll: s.OnAll, OnePerNode: s.OnePer == "node", Tolerate: s.Tolerate,
 	}
 	var initCPU, initMemory int64
-	seen := map[string]bool{}
-	for _, blocks := range []string{"init", "container"} {
+	for _, blocks := range [...]string{"init", "container"} {
 		for _, c := range providers.Objects(value, blocks) {
 			r, err := resourcesOf(c)
 			if err != nil {
@@ -44,7 +44,7 @@ func (Kind) Cargo(id providers.Identity, value cty.Value) (providers.Cargo, bool
 				cargo.Request.Memory += r.Memory
 			}
 			addPorts(&cargo, c)
-			addImage(&cargo, c, seen)
+			addImage(&cargo, c)
 		}
 	}
 	cargo.Request.MilliCPU = max(cargo.Request.MilliCPU, initCPU)
@@ -55,18 +55,24 @@ func (Kind) Cargo(id providers.Identity, value cty.Value) (providers.Cargo, bool
 // placeable reports whether everything that placement depends on is known.
 func placeable(value cty.Value) bool {
 	known := func(obj cty.Value, name string) bool {
+		if _, simple := lang.Simple(obj, name); simple {
+			return true
+		}
 		v, has := lang.Attribute(obj, name)
 		return !has || lang.Plain(v) || v.IsWhollyKnown()
 	}
 	if !known(value, "replicas") || !known(value, "placement") {
 		return false
 	}
-	for _, blocks := range []string{"init", "container"} {
-		list := value.GetAttr(blocks)
-		if !list.IsKnown() {
-			return false
+	for _, blocks := range [...]string{"init", "container"} {
+		list, ok := lang.Listed(value, blocks)
+		if !ok {
+			if !value.GetAttr(blocks).IsKnown() {
+				return false
+			}
+			list = providers.Objects(value, blocks)
 		}
-		for _, c := range providers.Objects(value, blocks) {
+		for _, c := range list {
 			if !c.IsKnown() || !known(c, "resources") || !known(c, "port") {
 				return false
 			}
@@ -83,13 +89,12 @@ func addPorts(cargo *providers.Cargo, c cty.Value) {
 	}
 }
 
-func addImage(cargo *providers.Cargo, c cty.Value, seen map[string]bool) {
+func addImage(cargo *providers.Cargo, c cty.Value) {
 	ref := providers.Str(c, "ref")
 	switch {
 	case ref == "":
 		cargo.UnknownImages++
-	case !seen[ref]:
-		seen[ref] = true
+	case !slices.Contains(cargo.Images, ref):
 		cargo.Images = append(cargo.Images, ref)
 	}
 }

@@ -20,21 +20,25 @@ func check(address string, config cty.Value) hcl.Diagnostics {
 	say := func(at cty.Path, summary, format string, args ...any) {
 		diags = append(diags, providers.ErrorAt(at, summary, fmt.Sprintf(format, args...))...)
 	}
-	ports := map[string]string{}
-	for _, blocks := range []string{"init", "container"} {
+	var ports map[string]string
+	for _, blocks := range [...]string{"init", "container"} {
 		for i, c := range providers.Objects(config, blocks) {
-			at := cty.GetAttrPath(blocks).IndexInt(i)
-			name := providers.Str(c, "name")
-			if !validName(name) {
-				say(at, "Container name not valid", "%s has a container named %q. Use lower-case letters, digits and \"-\", at most 63, beginning with a letter.", address, name)
+			w := where{blocks, i, providers.Str(c, "name"), address}
+			if !validName(w.name) {
+				say(w.at(), "Container name not valid", "%s has a container named %q. Use lower-case letters, digits and \"-\", at most 63, beginning with a letter.", address, w.name)
 			}
-			for _, arg := range []string{"command", "args"} {
+			for _, arg := range [...]string{"command", "args"} {
 				if carriesMarks(c, arg) {
-					say(at.GetAttr(arg), "Secret on a command line", "The %s of container %q in %s contain a sensitive value, which every user of the host would see in the list of processes. Put it into env or mount the secret as a file.", arg, name, address)
+					say(w.at().GetAttr(arg), "Secret on a command line", "The %s of container %q in %s contain a sensitive value, which every user of the host would see in the list of processes. Put it into env or mount the secret as a file.", arg, w.name, address)
 				}
 			}
-			checkPorts(c, at, name, address, ports, say)
-			checkMounts(c, at, name, address, say)
+			if list := providers.Objects(c, "port"); len(list) > 0 {
+				if ports == nil {
+					ports = map[string]string{}
+				}
+				checkPorts(list, w, ports, say)
+			}
+			checkMounts(c, w, say)
 		}
 	}
 	if p, ok := providers.Object(config, "placement"); ok && providers.Str(p, "on") == "all" && providers.Int(config, "replicas") > 1 {
@@ -43,24 +47,34 @@ func check(address string, config cty.Value) hcl.Diagnostics {
 	return diags
 }
 
-func checkPorts(c cty.Value, at cty.Path, name, address string, taken map[string]string, say report) {
-	for i, p := range providers.Objects(c, "port") {
+// where is the place of a container.
+type where struct {
+	blocks  string
+	index   int
+	name    string // of the container
+	address string // of the pod
+}
+
+func (w where) at() cty.Path { return cty.GetAttrPath(w.blocks).IndexInt(w.index) }
+
+func checkPorts(list []cty.Value, w where, taken map[string]string, say report) {
+	for i, p := range list {
 		host := providers.Int(p, "host")
 		if host == 0 {
 			continue
 		}
-		port := fmt.Sprintf("port %q of container %q", providers.Str(p, "name"), name)
+		port := fmt.Sprintf("port %q of container %q", providers.Str(p, "name"), w.name)
 		key := fmt.Sprintf("%d/%s", host, providers.Str(p, "protocol"))
 		if other, ok := taken[key]; ok {
-			say(at.GetAttr("port").IndexInt(i).GetAttr("host"), "Host port used twice", "In %s, %s and %s both ask for host port %s. Give one of them another port.", address, other, port, key)
+			say(w.at().GetAttr("port").IndexInt(i).GetAttr("host"), "Host port used twice", "In %s, %s and %s both ask for host port %s. Give one of them another port.", w.address, other, port, key)
 		}
 		taken[key] = port
 	}
 }
 
-func checkMounts(c cty.Value, at cty.Path, name, address string, say report) {
+func checkMounts(c cty.Value, w where, say report) {
 	for i, m := range providers.Objects(c, "mount") {
-		at := at.GetAttr("mount").IndexInt(i)
+		at := w.at().GetAttr("mount").IndexInt(i)
 		path, sources := providers.Str(m, "path"), 0
 		plain, _ := m.Unmark()
 		for _, arg := range []string{"config", "secret", "host"} {
@@ -70,12 +84,12 @@ func checkMounts(c cty.Value, at cty.Path, name, address string, say report) {
 		}
 		switch {
 		case sources == 0:
-			say(at, "Mount without a source", "Mount %q of container %q in %s says nothing of what is mounted. Set one of config, secret and host.", path, name, address)
+			say(at, "Mount without a source", "Mount %q of container %q in %s says nothing of what is mounted. Set one of config, secret and host.", path, w.name, w.address)
 		case sources > 1:
-			say(at, "Mount with several sources", "Mount %q of container %q in %s has %d sources. Keep one of config, secret and host.", path, name, address, sources)
+			say(at, "Mount with several sources", "Mount %q of container %q in %s has %d sources. Keep one of config, secret and host.", path, w.name, w.address, sources)
 		}
 		if err := absolute(cty.StringVal(path)); err != nil {
-			say(at, "Mount path not valid", "Mount of container %q in %s: %s.", name, address, err)
+			say(at, "Mount path not valid", "Mount of container %q in %s: %s.", w.name, w.address, err)
 		}
 	}
 }

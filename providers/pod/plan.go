@@ -23,28 +23,37 @@ func (Kind) Plan(req providers.PlanRequest) providers.PlanResponse {
 	if diags.HasErrors() {
 		return providers.PlanResponse{Planned: req.Config, Diags: diags}
 	}
-	set := map[string]cty.Value{}
-	for _, name := range []string{"container", "init"} {
-		v, d := withRefs(req, name)
+	var lists [2]containers
+	for i, name := range [...]string{"container", "init"} {
+		var d hcl.Diagnostics
+		lists[i], d = resolved(req, name)
 		diags = append(diags, d...)
-		set[name] = v
 	}
-	if !providers.IsNull(req.Prior) {
+	ran := providers.Str(req.Prior, "revision") != ""
+	if ran && unchanged(req, lists[:]) {
+		return providers.PlanResponse{Planned: req.Prior, Diags: diags} // shared: 10,000 of them cost nothing
+	}
+	set := make([]lang.Attr, 0, len(lists)+len(computed))
+	for i := range lists {
+		if v, changed := lists[i].withRefs(req.Fresh && len(lists[i].marks) == 0); changed {
+			set = append(set, lang.Attr{Name: lists[i].name, Value: v})
+		}
+	}
+	if ran {
+		kept := set
 		for _, name := range computed {
-			set[name] = req.Prior.GetAttr(name)
+			kept = append(kept, lang.Attr{Name: name, Value: req.Prior.GetAttr(name)})
 		}
-		kept := providers.With(req.Config, set)
-		if providers.Str(req.Prior, "revision") != "" {
-			if lang.Same(kept, req.Prior) {
-				return providers.PlanResponse{Planned: req.Prior, Diags: diags} // shared: 10,000 of them cost nothing
-			}
-			if same(kept, req.Prior) {
-				return providers.PlanResponse{Planned: kept, Diags: diags}
-			}
+		if v := providers.WithAll(req.Config, kept); same(v, req.Prior) {
+			return providers.PlanResponse{Planned: v, Diags: diags}
 		}
 	}
-	set["addresses"], set["nodes"], set["revision"] = unknownStrings, unknownStrings, unknownString
-	return providers.PlanResponse{Planned: providers.With(req.Config, set), Diags: diags}
+	set = append(set, lang.Attr{Name: "addresses", Value: unknownStrings}, lang.Attr{Name: "nodes", Value: unknownStrings},
+		lang.Attr{Name: "revision", Value: unknownString})
+	if !req.Fresh || !lang.Overwrite(req.Config, set...) {
+		req.Config = providers.WithAll(req.Config, set)
+	}
+	return providers.PlanResponse{Planned: req.Config, Diags: diags}
 }
 
 var computed = []string{"addresses", "nodes", "revision"}
@@ -62,39 +71,91 @@ func same(a, b cty.Value) bool {
 	return lang.Same(a, b)
 }
 
-// withRefs fills in the computed ref of each container.
-func withRefs(req providers.PlanRequest, blocks string) (cty.Value, hcl.Diagnostics) {
-	list := req.Config.GetAttr(blocks)
-	plain, marks := list.Unmark()
-	if plain.IsNull() || !plain.IsKnown() || plain.LengthInt() == 0 {
-		return list, nil
+// containers are the containers of one kind, with what their images resolve to.
+type containers struct {
+	name  string         // of the attribute
+	marks cty.ValueMarks // of the list
+	items []cty.Value
+	refs  []cty.Value
+}
+
+// resolved resolves the images of a list of containers.
+func resolved(req providers.PlanRequest, name string) (l containers, diags hcl.Diagnostics) {
+	l.name = name
+	items, ok := lang.Listed(req.Config, name)
+	if !ok {
+		var list cty.Value
+		if list, l.marks = req.Config.GetAttr(name).Unmark(); !list.IsNull() && list.IsKnown() {
+			items = lang.Elements(list)
+		}
 	}
-	prior := priorRefs(req.Prior, blocks)
-	var diags hcl.Diagnostics
-	out := make([]cty.Value, 0, plain.LengthInt())
-	for _, c := range lang.Elements(plain) {
-		ref, d := resolve(req, cty.GetAttrPath(blocks).IndexInt(len(out)), c, prior)
+	if len(items) == 0 {
+		return l, nil
+	}
+	l.items, l.refs = items, make([]cty.Value, len(items))
+	for i, c := range items {
+		var d hcl.Diagnostics
+		l.refs[i], d = resolve(req, name, i, c)
 		diags = append(diags, d...)
-		out = append(out, providers.With(c, map[string]cty.Value{"ref": ref}))
 	}
-	return cty.ListVal(out).WithMarks(marks), diags
+	return l, diags
 }
 
-// priorRefs maps the image arguments of the last apply to what they resolved to.
-func priorRefs(prior cty.Value, blocks string) map[string]string {
-	if providers.IsNull(prior) {
-		return nil
+// withRefs fills in the computed ref of each container. It returns false where that was
+// done in place, or there is none.
+func (l *containers) withRefs(fresh bool) (list cty.Value, changed bool) {
+	for i, c := range l.items {
+		ref := lang.Attr{Name: "ref", Value: l.refs[i]}
+		if fresh && lang.Overwrite(c, ref) {
+			continue
+		}
+		l.items[i], changed = providers.WithAll(c, []lang.Attr{ref}), true
 	}
-	m := map[string]string{}
+	if !changed {
+		return cty.NilVal, false
+	}
+	return cty.ListVal(l.items).WithMarks(l.marks), true
+}
+
+// unchanged reports whether what would be planned is the prior value. It is false of
+// values with marks, too.
+func unchanged(req providers.PlanRequest, lists []containers) bool {
+	if !lang.SameBut(req.Config, req.Prior, "addresses", "nodes", "revision", "container", "init") {
+		return false
+	}
+	for i := range lists {
+		l := &lists[i]
+		prior, ok := lang.Listed(req.Prior, l.name)
+		if !ok || len(l.marks) > 0 || len(prior) != len(l.items) {
+			return false
+		}
+		for i, c := range l.items {
+			if ref, _ := lang.Attribute(prior[i], "ref"); !lang.SameBut(c, prior[i], "ref") || !lang.Same(ref, l.refs[i]) {
+				return false
+			}
+		}
+		if len(prior) == 0 && !lang.Same(req.Config.GetAttr(l.name), req.Prior.GetAttr(l.name)) {
+			return false // one is null
+		}
+	}
+	return true
+}
+
+// priorRef is what an image argument resolved to in the last apply, "" if nothing did.
+func priorRef(prior cty.Value, blocks, image string) (ref string) {
 	for _, c := range providers.Objects(prior, blocks) {
-		m[providers.Str(c, "image")] = providers.Str(c, "ref")
+		if providers.Str(c, "image") == image {
+			ref = providers.Str(c, "ref")
+		}
 	}
-	return m
+	return ref
 }
 
-func resolve(req providers.PlanRequest, at cty.Path, container cty.Value, prior map[string]string) (cty.Value, hcl.Diagnostics) {
+// resolve finds the ref of the container at an index of blocks.
+func resolve(req providers.PlanRequest, blocks string, i int, container cty.Value) (cty.Value, hcl.Diagnostics) {
 	plain, _ := container.Unmark()
-	image, _ := plain.GetAttr("image").Unmark()
+	image, _ := lang.Attribute(plain, "image")
+	image, _ = image.Unmark()
 	if !image.IsKnown() {
 		return unknownString, nil
 	}
@@ -103,14 +164,14 @@ func resolve(req providers.PlanRequest, at cty.Path, container cty.Value, prior 
 		return image, nil
 	}
 	if req.Resolve == nil {
-		if known := prior[ref]; known != "" {
+		if known := priorRef(req.Prior, blocks, ref); known != "" {
 			return cty.StringVal(known), nil
 		}
 		return unknownString, nil
 	}
 	resolved, err := req.Resolve(ref)
 	if err != nil {
-		return unknownString, providers.ErrorAt(at.GetAttr("image"), "Image not found", fmt.Sprintf(
+		return unknownString, providers.ErrorAt(cty.GetAttrPath(blocks).IndexInt(i).GetAttr("image"), "Image not found", fmt.Sprintf(
 			"The image %q of container %q in %s cannot be resolved: %s.", ref, providers.Str(container, "name"), req.Address, err))
 	}
 	return cty.StringVal(resolved), nil

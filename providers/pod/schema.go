@@ -216,12 +216,13 @@ func validMode(v cty.Value) error {
 	return nil
 }
 
-var envPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
-
 func validEnv(v cty.Value) error {
+	if lang.AllTexts(v, func(name, text string) bool { return envName(name) && strings.IndexByte(text, 0) < 0 }) {
+		return nil
+	}
 	for it := v.ElementIterator(); it.Next(); {
 		k, e := it.Element()
-		if !envPattern.MatchString(k.AsString()) {
+		if !envName(k.AsString()) {
 			return fmt.Errorf("%q is not a name of an environment variable", k.AsString())
 		}
 		e, _ = e.Unmark()
@@ -235,23 +236,58 @@ func validEnv(v cty.Value) error {
 	return nil
 }
 
-var userPattern = regexp.MustCompile(`^([0-9]+|[a-z_][a-z0-9_-]*)(:([0-9]+|[a-z_][a-z0-9_-]*))?$`)
+// envName is ^[A-Za-z_][A-Za-z0-9_.-]*$.
+func envName(s string) bool {
+	return s != "" && (letter(s[0]) || s[0] == '_') &&
+		every(s, func(c byte) bool { return letter(c) || digit(c) || c == '_' || c == '.' || c == '-' })
+}
 
 func validUser(v cty.Value) error {
-	if !userPattern.MatchString(v.AsString()) {
+	user, group, both := strings.Cut(v.AsString(), ":")
+	if !account(user) || both && !account(group) {
 		return fmt.Errorf("%q is not a user; write it like \"1000\", \"1000:1000\" or \"nginx\"", v.AsString())
 	}
 	return nil
 }
 
-var capPattern = regexp.MustCompile(`^(CAP_)?[A-Z_]+$`)
+// account is ^([0-9]+|[a-z_][a-z0-9_-]*)$: a number, or a name.
+func account(s string) bool {
+	if s == "" {
+		return false
+	}
+	if digit(s[0]) {
+		return every(s, digit)
+	}
+	return s[0] != '-' && every(s, func(c byte) bool { return c >= 'a' && c <= 'z' || digit(c) || c == '_' || c == '-' })
+}
 
 func validCaps(v cty.Value) error {
+	if lang.AllTexts(v, func(_, text string) bool { return capability(text) }) {
+		return nil
+	}
 	for _, e := range lang.Elements(v) {
 		e, _ = e.Unmark()
-		if e.IsKnown() && (e.IsNull() || !capPattern.MatchString(e.AsString())) {
+		if e.IsKnown() && (e.IsNull() || !capability(e.AsString())) {
 			return fmt.Errorf("a capability is written like \"NET_ADMIN\"")
 		}
 	}
 	return nil
+}
+
+// capability is ^[A-Z_]+$, with or without CAP_.
+func capability(s string) bool {
+	return s != "" && every(s, func(c byte) bool { return c >= 'A' && c <= 'Z' || c == '_' })
+}
+
+func letter(c byte) bool { return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' }
+func digit(c byte) bool  { return c >= '0' && c <= '9' }
+
+// every reports whether all bytes are right.
+func every(s string, right func(c byte) bool) bool {
+	for i := 0; i < len(s); i++ {
+		if !right(s[i]) {
+			return false
+		}
+	}
+	return true
 }
