@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -114,88 +113,6 @@ func bounded(f function.Function, check func(args []cty.Value) error) function.F
 		},
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) { return f.Call(args) },
 	})
-}
-
-// numeric is a function that takes and makes numbers within the bounds: texts are looked
-// at before they are parsed.
-func numeric(f function.Function) function.Function {
-	params, variadic := f.Params(), f.VarParam()
-	for i := range params {
-		params[i].AllowUnknown, params[i].AllowDynamicType = true, true // f says what comes of it
-		if params[i].Type == cty.Number {
-			params[i].Type, params[i].Description = cty.DynamicPseudoType, isNumeric
-		}
-	}
-	if variadic != nil {
-		variadic.AllowUnknown, variadic.AllowDynamicType = true, true
-		if variadic.Type == cty.Number {
-			variadic.Type, variadic.Description = cty.DynamicPseudoType, isNumeric
-		}
-	}
-	wanted := f.Params()
-	converted := func(args []cty.Value) ([]cty.Value, error) {
-		out := make([]cty.Value, len(args))
-		for i, arg := range args {
-			out[i] = arg
-			if i < len(wanted) && wanted[i].Type != cty.Number || i >= len(wanted) && f.VarParam().Type != cty.Number {
-				continue
-			}
-			n, err := numbers.Convert(arg, cty.Number)
-			if err == nil {
-				err = numbers.Check(n)
-			}
-			if err != nil {
-				return nil, function.NewArgError(i, err)
-			}
-			out[i] = n
-		}
-		return out, nil
-	}
-	return function.New(&function.Spec{
-		Params: params, VarParam: variadic,
-		Type: func(args []cty.Value) (cty.Type, error) {
-			args, err := converted(args)
-			if err != nil {
-				return cty.DynamicPseudoType, err
-			}
-			return f.ReturnTypeForValues(args)
-		},
-		Impl: func(args []cty.Value, ty cty.Type) (cty.Value, error) {
-			args, err := converted(args)
-			if err != nil {
-				return cty.UnknownVal(ty), err
-			}
-			v, err := f.Call(args)
-			if err != nil {
-				return v, err
-			}
-			if err := numbers.Check(v); err != nil {
-				return cty.UnknownVal(ty), fmt.Errorf("the result would hold %w", err)
-			}
-			return v, nil
-		},
-	})
-}
-
-// isNumeric describes the parameters that numeric converts.
-const isNumeric = "number"
-
-// ParameterType is the type that an argument of a function of the table is converted to.
-func ParameterType(p function.Parameter) cty.Type {
-	switch {
-	case p.Description == isNumeric:
-		return cty.Number
-	case p.Type.IsCapsuleType(): // an expression that is not evaluated before the call
-		return cty.DynamicPseudoType
-	}
-	return p.Type
-}
-
-// takesNumbers reports whether a parameter of f is a number.
-func takesNumbers(f function.Function) bool {
-	isNumber := func(p function.Parameter) bool { return p.Type == cty.Number }
-	variadic := f.VarParam()
-	return slices.ContainsFunc(f.Params(), isNumber) || variadic != nil && isNumber(*variadic)
 }
 
 // fits reports whether a text of so many bytes and times × bytes more is not too large.

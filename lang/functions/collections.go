@@ -54,11 +54,16 @@ var coalesceFunc = function.New(&function.Spec{
 		if len(args) == 0 {
 			return cty.NilType, errors.New("at least one argument is needed")
 		}
-		types := make([]cty.Type, len(args))
-		for i, v := range args {
-			types[i] = v.Type()
+		var types []cty.Type
+		for _, v := range args {
+			if n := len(types); n == 0 || !v.Type().Equals(types[n-1]) {
+				types = append(types, v.Type())
+			}
 		}
-		ty, _ := convert.UnifyUnsafe(types)
+		if len(types) > maxTypes {
+			return cty.NilType, fmt.Errorf("more than %d changes of type from argument to argument", maxTypes)
+		}
+		ty := unified(types)
 		if ty == cty.NilType {
 			return cty.NilType, errors.New("all arguments must have the same type")
 		}
@@ -212,18 +217,49 @@ var matchKeysFunc = function.New(&function.Spec{
 			return cty.UnknownVal(ty), errors.New("values and keys must have the same length")
 		}
 		var found []cty.Value
+		wanted := newSeen(len(search))
+		for _, s := range search {
+			if _, err := wanted.add(s); err != nil {
+				return cty.UnknownVal(ty), err
+			}
+		}
 		for i, key := range keys {
-			for _, s := range search {
-				if eq, err := stdlib.Equal(key, s); err == nil && eq.IsKnown() && eq.True() {
-					found = append(found, values[i])
-					break
-				}
+			if wanted.has(key) {
+				found = append(found, values[i])
 			}
 		}
 		if len(found) == 0 {
 			return cty.ListValEmpty(ty.ElementType()), nil
 		}
 		return cty.ListVal(found), nil
+	},
+})
+
+// distinctFunc is stdlib.DistinctFunc, in time linear in the elements.
+var distinctFunc = function.New(&function.Spec{
+	Params:       []function.Parameter{param("list", cty.List(cty.DynamicPseudoType))},
+	Type:         func(args []cty.Value) (cty.Type, error) { return args[0].Type(), nil },
+	RefineResult: notNull,
+	Impl: func(args []cty.Value, ty cty.Type) (cty.Value, error) {
+		if !args[0].IsWhollyKnown() {
+			return cty.UnknownVal(ty), nil
+		}
+		var list []cty.Value
+		met := newSeen(args[0].LengthInt())
+		for it := args[0].ElementIterator(); it.Next(); {
+			_, v := it.Element()
+			fresh, err := met.add(v)
+			if err != nil {
+				return cty.UnknownVal(ty), err
+			}
+			if fresh {
+				list = append(list, v)
+			}
+		}
+		if len(list) == 0 {
+			return cty.ListValEmpty(ty.ElementType()), nil
+		}
+		return cty.ListVal(list), nil
 	},
 })
 

@@ -82,7 +82,7 @@ var constant = sync.OnceValue(func() map[string]function.Function {
 		"concat":           stdlib.ConcatFunc,
 		"contains":         stdlib.ContainsFunc,
 		"csvdecode":        stdlib.CSVDecodeFunc,
-		"distinct":         stdlib.DistinctFunc,
+		"distinct":         distinctFunc,
 		"element":          stdlib.ElementFunc,
 		"endswith":         endsWithFunc,
 		"flatten":          stdlib.FlattenFunc,
@@ -132,10 +132,10 @@ var constant = sync.OnceValue(func() map[string]function.Function {
 		"timecmp":          timeCmpFunc,
 		"title":            stdlib.TitleFunc,
 		"tobool":           stdlib.MakeToFunc(cty.Bool),
-		"tolist":           stdlib.MakeToFunc(cty.List(cty.DynamicPseudoType)),
-		"tomap":            stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)),
+		"tolist":           toFunc(cty.List(cty.DynamicPseudoType)),
+		"tomap":            toFunc(cty.Map(cty.DynamicPseudoType)),
 		"tonumber":         stdlib.MakeToFunc(cty.Number),
-		"toset":            stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)),
+		"toset":            toFunc(cty.Set(cty.DynamicPseudoType)),
 		"tostring":         stdlib.MakeToFunc(cty.String),
 		"transpose":        transposeFunc,
 		"trim":             stdlib.TrimFunc,
@@ -162,8 +162,8 @@ var constant = sync.OnceValue(func() map[string]function.Function {
 		table[name] = bounded(table[name], check)
 	}
 	for name, f := range table {
-		if decoding[name] || takesNumbers(f) {
-			table[name] = numeric(f)
+		if how, needed := conversionsOf(name, f); needed {
+			table[name] = converting(f, how)
 		}
 	}
 	return table

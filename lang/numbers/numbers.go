@@ -181,7 +181,7 @@ func Texts(v cty.Value, ty cty.Type) error {
 	switch {
 	case v.Type() == cty.String:
 		if ty == cty.Number {
-			return Text(v.AsString())
+			return Beyond(v.AsString())
 		}
 		return nil
 	case !v.CanIterateElements():
@@ -225,14 +225,7 @@ func Bounded(v cty.Value, ty cty.Type, by func(cty.Value, cty.Type) (cty.Value, 
 	if err := Texts(v, ty); err != nil {
 		return cty.UnknownVal(ty), err
 	}
-	out, err := by(v, ty)
-	if err == nil {
-		err = Check(out)
-	}
-	if err != nil {
-		return cty.UnknownVal(ty), err
-	}
-	return out, nil
+	return by(v, ty)
 }
 
 // FromJSON is ctyjson.Unmarshal of numbers within the bounds.
