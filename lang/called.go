@@ -169,13 +169,13 @@ func (f *frame) output(mi *moduleInstance, o *Output) cty.Value {
 
 func (m *moduleInstance) output(o *Output) (cty.Value, []dep) {
 	v, deps, _ := m.e.remember(&m.outputs[o.index], o.named.reach, m.inside, func(f *frame) cty.Value {
-		v, diags := o.value.Value(f.ctx)
-		diags = f.explain(o.value.Expression, diags)
+		diags := f.judge(o.pre, "precondition of output "+quote(o.Name)+" of "+m.address).Diags
+		v, more := o.value.Value(f.ctx)
+		if !diags.HasErrors() { // else they say better what is wrong
+			diags = append(diags, f.explain(o.value.Expression, more)...)
+		}
 		for _, d := range o.dependsOn {
 			diags = append(diags, f.dependOn(d)...)
-		}
-		if !diags.HasErrors() {
-			diags = append(diags, f.judge(o.pre, "precondition of output "+quote(o.Name)+" of "+m.address).Diags...)
 		}
 		if !diags.HasErrors() && !o.Ephemeral {
 			if d := ephemeralOutput(o.Name, " of "+m.address, "Add ephemeral = true to the output.", v, o.value); d != nil {

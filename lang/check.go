@@ -48,6 +48,7 @@ func (c *Check) in() string { return "check " + quote(c.Name) }
 
 func (l *loader) defineCheck(c *Check) {
 	m := l.members(c.block.Body, c.in(), nil)
+	m.place = "check"
 	m.block(dataRoot)
 	if c.Data != nil {
 		l.defineScoped(c.Data)

@@ -2,6 +2,7 @@ package lang
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -61,6 +62,52 @@ func (l *loader) condition(b *hclsyntax.Block, summary string, s scope) *conditi
 	return &condition{test: l.tracked(test.Expr, s), message: l.tracked(message.Expr, s), summary: summary}
 }
 
+// misplaced is a sentence about where the parts of a condition belong that stand in a
+// place where there are none, or "". A place is a block, its lifecycle, an output, a
+// check or a variable.
+func misplaced(place, name string) string {
+	var write string // what stands there instead
+	switch place {
+	case "block", "lifecycle":
+		write = "a precondition or a postcondition"
+	case "output":
+		write = "a precondition"
+	case "check":
+		write = "an assert"
+	case "variable":
+		write = "a validation"
+	default:
+		return ""
+	}
+	switch name {
+	case "precondition", "postcondition":
+		if place == "block" {
+			return " It belongs into the lifecycle block: lifecycle { " + name + " { … } }."
+		}
+		return " Write " + write + " block."
+	case "assert", "validation":
+		if place == "block" {
+			return " Write " + write + " in the lifecycle block."
+		}
+		return " Write " + write + " block."
+	case "condition", "error_message":
+		if place == "block" {
+			return ""
+		}
+		return " It belongs into " + write + " block."
+	case "lifecycle":
+		return map[string]string{
+			"output": " The preconditions of an output stand in the output itself.", "check": " The asserts of a check stand in the check itself.",
+			"variable": " The validations of a variable stand in the variable itself.",
+		}[place]
+	case "depends_on", "count", "for_each":
+		if place == "check" {
+			return " A check is judged once, after everything else; in modules, once for each instance of the module."
+		}
+	}
+	return ""
+}
+
 // article0 is a word with its article.
 func article0(word string) string {
 	if word[0] == 'a' {
@@ -109,7 +156,14 @@ func (f *frame) test(c *condition, of string) (status Status, problem string, di
 	if c.warns {
 		severity = hcl.DiagWarning
 	}
+	if f.e.checking {
+		diags = f.messageProblems(c)
+	}
 	fail := func(status Status, summary, detail string) (Status, string, hcl.Diagnostics) {
+		severity := severity
+		if f.e.checking && status == Errored {
+			severity = hcl.DiagError
+		}
 		told := detail + " (" + of + ")"
 		diags = f.explain(c.test.Expression, append(diags, &hcl.Diagnostic{
 			Severity: severity, Summary: summary, Detail: told,
@@ -118,13 +172,16 @@ func (f *frame) test(c *condition, of string) (status Status, problem string, di
 		diags[len(diags)-1].Detail = told // an error_message that may be shown, even if a number in it is a secret elsewhere
 		return status, detail, diags
 	}
-	v, diags := c.test.Value(f.ctx)
-	if diags.HasErrors() {
-		for _, d := range diags {
-			d.Severity = severity
+	v, more := c.test.Value(f.ctx)
+	if more.HasErrors() {
+		for _, d := range more {
+			if !f.e.checking {
+				d.Severity = severity
+			}
 		}
-		return Errored, "The condition could not be evaluated.", f.explain(c.test.Expression, diags)
+		return Errored, "The condition could not be evaluated.", append(diags, f.explain(c.test.Expression, more)...)
 	}
+	diags = append(diags, more...)
 	v, _ = v.Unmark()
 	ok, err := convert.Convert(v, cty.Bool)
 	switch {
@@ -137,7 +194,32 @@ func (f *frame) test(c *condition, of string) (status Status, problem string, di
 	case ok.True():
 		return Pass, "", diags
 	}
+	if !f.e.checking {
+		diags = append(diags, f.messageProblems(c)...)
+	}
 	return fail(Fail, c.summary, f.errorMessage(c.message))
+}
+
+// messageProblems says why an error_message is no text: as warnings beside the failure
+// that it is to tell of, and for Validate as an error where it never can be one.
+func (f *frame) messageProblems(c *condition) hcl.Diagnostics {
+	e := c.message
+	v, diags := e.Value(f.ctx)
+	v, _ = v.Unmark()
+	_, err := convert.Convert(v, cty.String)
+	switch {
+	case f.e.checking && diags.HasErrors():
+		return nil // it may not be needed
+	case !diags.HasErrors() && err != nil:
+		diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Invalid error_message", Subject: e.Range().Ptr(), Expression: e.Expression, EvalContext: f.ctx,
+			Detail: "An error_message is a text, and this is " + article(v.Type()) + "."})
+	}
+	for _, d := range diags {
+		if !f.e.checking {
+			d.Severity = hcl.DiagWarning
+		}
+	}
+	return f.explain(e.Expression, diags)
 }
 
 // errorMessage is the text of an error_message.
@@ -152,7 +234,10 @@ func (f *frame) errorMessage(e *expression) string {
 	case !text.IsKnown():
 		return "The condition is false. Its error_message depends on what only an apply will know."
 	}
-	return text.AsString()
+	if message := strings.TrimSpace(text.AsString()); message != "" {
+		return message
+	}
+	return "The condition is false, and its error_message is empty."
 }
 
 // Postconditions evaluates the postconditions of an instance with its object, planned

@@ -39,8 +39,18 @@ func (e *Evaluator) Decode(b *Block, key cty.Value) (*Instance, hcl.Diagnostics)
 	f := b.in.pooledFrame(r.forEach)
 	f.bind(b, i)
 	f.deps, f.once = append(f.deps, b.deps...), !r.keyed()
-	v, diags := f.body(r.body, f.ctx)
-	inst.Config, inst.Fresh, inst.Known = v, f.once, f.once && !f.unknown
+	if len(r.pre) > 0 {
+		inst.Pre = f.judge(r.pre, "precondition of "+inst.Address)
+	}
+	diags := inst.Pre.Diags[:len(inst.Pre.Diags):len(inst.Pre.Diags)]
+	if diags.HasErrors() { // they say better what is wrong with the arguments
+		f.once, f.uncached = false, true
+		inst.Config, _ = f.body(r.body, f.ctx)
+	} else {
+		v, more := f.body(r.body, f.ctx)
+		inst.Config, inst.Fresh, inst.Known = v, f.once, f.once && !f.unknown
+		diags = append(diags, more...)
+	}
 	for _, d := range r.dependsOn {
 		diags = append(diags, f.dependOn(d)...)
 	}
@@ -48,10 +58,6 @@ func (e *Evaluator) Decode(b *Block, key cty.Value) (*Instance, hcl.Diagnostics)
 		var more hcl.Diagnostics
 		inst.Triggers, more = f.triggers(r.triggers)
 		diags = append(diags, more...)
-	}
-	if len(r.pre) > 0 {
-		inst.Pre = f.judge(r.pre, "precondition of "+inst.Address)
-		diags = append(diags, inst.Pre.Diags...)
 	}
 	inst.Deps = f.addresses()
 	if len(diags) == 0 {
@@ -83,7 +89,7 @@ type bodyCache struct {
 
 // body evaluates a body.
 func (f *frame) body(b *body, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
-	if b.iterate {
+	if b.iterate || f.uncached {
 		a := b.shape.absent.clone()
 		diags := f.fill(b, a, ctx, perConfig)
 		diags = append(diags, f.fill(b, a, ctx, perInstance)...)

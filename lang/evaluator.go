@@ -207,13 +207,14 @@ func (e *Evaluator) Output(name string) (cty.Value, []string, hcl.Diagnostics) {
 
 func (e *Evaluator) output(o *Output) (cty.Value, []string, hcl.Diagnostics) {
 	f := e.root.frame(nil)
-	v, diags := o.value.Value(f.ctx)
-	diags = tidy(append(f.explain(o.value.Expression, diags), e.reported()...))
+	diags := f.judge(o.pre, "precondition of output "+quote(o.Name)).Diags
+	v, more := o.value.Value(f.ctx)
+	if !diags.HasErrors() { // else they say better what is wrong
+		diags = append(diags, f.explain(o.value.Expression, more)...)
+	}
+	diags = tidy(append(diags, e.reported()...))
 	for _, d := range o.dependsOn {
 		diags = append(diags, f.dependOn(d)...)
-	}
-	if !diags.HasErrors() && len(o.pre) > 0 {
-		diags = append(diags, f.judge(o.pre, "precondition of output "+quote(o.Name)).Diags...)
 	}
 	if diags.HasErrors() {
 		return cty.DynamicVal, f.addresses(), diags

@@ -27,6 +27,7 @@ type frame struct {
 	iterated []iteration // of the dynamic blocks around
 	once     bool        // no other instance has the body that is evaluated: nothing of it is kept
 	unknown  bool        // with once: of something that was evaluated it is not certain that it is known
+	uncached bool        // bodies are evaluated anew, and what is wrong with them is reported to nobody else
 }
 
 // dep is a dependency on one instance of a block, or on all of them.
@@ -68,7 +69,7 @@ func (m *moduleInstance) frame(forEach *expression) *frame {
 func (f *frame) reset(m *moduleInstance, forEach *expression) {
 	f.m, f.e, f.forEach = m, m.e, forEach
 	f.index, f.eachKey, f.eachVal, f.self = anyNumber, anyString, cty.DynamicVal, cty.DynamicVal
-	f.deps, f.iterated, f.once, f.unknown = f.deps[:0], nil, false, false
+	f.deps, f.iterated, f.once, f.unknown, f.uncached = f.deps[:0], nil, false, false, false
 	f.ctx.Functions = m.e.functions
 }
 

@@ -184,7 +184,7 @@ func (l *loader) namedCycles(all []*named) bool {
 				cycle := path[slices.Index(path, to):]
 				var steps []cycleStep
 				for i, from := range cycle {
-					steps = append(steps, cycleStep{from.name, from.rangeOf(cycle[(i+1)%len(cycle)])})
+					steps = append(steps, cycleStep{name: from.name, at: from.rangeOf(cycle[(i+1)%len(cycle)])})
 				}
 				l.cycle(steps)
 			}
@@ -228,6 +228,7 @@ func (n *named) rangeOf(to *named) hcl.Range {
 type cycleStep struct {
 	name string
 	at   hcl.Range
+	hint string // what to do where it is the only one; "": in general
 }
 
 func (l *loader) cycle(steps []cycleStep) {
@@ -248,7 +249,11 @@ func (l *loader) cycle(steps []cycleStep) {
 	detail := fmt.Sprintf("These wait for each other: %s.\n%s\nRemove one of the references, or move what both need into a local value.",
 		strings.Join(names, " → "), strings.Join(places, "\n"))
 	if len(steps) == 1 {
-		detail = fmt.Sprintf("%s refers to itself. Move what it needs into a local value.", steps[0].name)
+		hint := steps[0].hint
+		if hint == "" {
+			hint = "Move what it needs into a local value."
+		}
+		detail = fmt.Sprintf("%s refers to itself. %s", steps[0].name, hint)
 	}
 	l.diags = append(l.diags, &hcl.Diagnostic{
 		Severity: hcl.DiagError, Summary: "Cycle", Detail: detail, Subject: steps[0].at.Ptr(),
@@ -349,12 +354,12 @@ func (r *Resource) stepsTo(to *Resource) []cycleStep {
 	exprs, deps = append(r.expressions(), exprs...), append(r.dependsOn[:len(r.dependsOn):len(r.dependsOn)], deps...)
 	for _, d := range deps {
 		if slices.Contains(d.resources(), to) {
-			return []cycleStep{{r.Address(), d.rng}}
+			return []cycleStep{{name: r.Address(), at: d.rng}}
 		}
 	}
 	for _, x := range exprs {
 		if slices.Contains(x.blocks, to) {
-			return []cycleStep{{r.Address(), rangeOfResource(x.Expression, to)}}
+			return []cycleStep{{name: r.Address(), at: rangeOfResource(x.Expression, to), hint: r.selfHint(x)}}
 		}
 	}
 	for _, x := range exprs {
@@ -362,7 +367,18 @@ func (r *Resource) stepsTo(to *Resource) []cycleStep {
 			return stepsThrough(cycleStep{name: r.Address()}, x, to)
 		}
 	}
-	return []cycleStep{{r.Address(), r.Range}}
+	return []cycleStep{{name: r.Address(), at: r.Range}}
+}
+
+// selfHint says what to write instead where a condition of the block refers to the block.
+func (r *Resource) selfHint(x *expression) string {
+	switch {
+	case slices.Contains(expressionsOf(r.post), x):
+		return "In a postcondition, self is the instance that is judged: write self instead."
+	case slices.Contains(expressionsOf(r.pre), x):
+		return "A precondition is judged before its instance is planned: write a postcondition, in which self is the instance."
+	}
+	return ""
 }
 
 // stepsThrough are the steps from first, whose expression x is, through named values to a block.

@@ -72,6 +72,9 @@ func (l *loader) unknownRoot(t hcl.Traversal, rng hcl.Range, root string) {
 	case "provider":
 		l.errorf("Not supported yet", rng, "This version of Stowage does not support %s.", root)
 		return
+	case "output":
+		l.errorf("Unknown name", rng, "An output cannot be referred to in the module that it is in. Move its value into a local value, and refer to that in both places.")
+		return
 	}
 	if len(t) == 1 {
 		switch {

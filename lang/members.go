@@ -17,6 +17,7 @@ type members struct {
 	body   *hclsyntax.Body
 	in     string
 	later  map[string]string // refused in this version: name → what to do instead
+	place  string            // see misplaced
 	attrs  []string          // asked for
 	blocks []string
 }
@@ -77,7 +78,7 @@ func (m *members) done() {
 			m.l.errorf("Block expected", a.NameRange, "%s is a block: write %s { … }, without the equals sign.", name, name)
 			continue
 		}
-		m.l.errorf("Unknown argument", a.NameRange, "There is no argument %q in %s.%s", name, m.in, didYouMean(name, all))
+		m.l.errorf("Unknown argument", a.NameRange, "There is no argument %q in %s.%s", name, m.in, m.meant(name, all))
 	}
 	for _, b := range m.body.Blocks {
 		if contains(m.blocks, b.Type) || refuse(b.Type, b.DefRange()) {
@@ -87,8 +88,16 @@ func (m *members) done() {
 			m.l.errorf("Argument expected", b.TypeRange, "%s is an argument: write %s = …, with an equals sign.", b.Type, b.Type)
 			continue
 		}
-		m.l.errorf("Unknown block", b.TypeRange, "There is no block %q in %s.%s", b.Type, m.in, didYouMean(b.Type, all))
+		m.l.errorf("Unknown block", b.TypeRange, "There is no block %q in %s.%s", b.Type, m.in, m.meant(b.Type, all))
 	}
+}
+
+// meant is a sentence about what a name that nobody asked for may stand for, or "".
+func (m *members) meant(name string, all []string) string {
+	if hint := misplaced(m.place, name); hint != "" {
+		return hint
+	}
+	return didYouMean(name, all)
 }
 
 func contains(names []string, name string) bool {

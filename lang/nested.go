@@ -24,7 +24,14 @@ func (l *loader) nested(b *body, name string, found []*hclsyntax.Block, s *schem
 		l.errorf("Argument expected", rng, "%s is an argument: write %s = …, with an equals sign.", name, name)
 		return
 	case nb == nil:
-		l.errorf("Unknown block", rng, "There is no block %q in %s.%s", name, o.in, didYouMean(name, writable(s, o.top)))
+		hint := ""
+		if o.top {
+			hint = misplaced("block", name)
+		}
+		if hint == "" {
+			hint = didYouMean(name, writable(s, o.top))
+		}
+		l.errorf("Unknown block", rng, "There is no block %q in %s.%s", name, o.in, hint)
 		return
 	case nb.Later != "":
 		for _, f := range found {

@@ -54,6 +54,7 @@ func (l *loader) defineOutput(o *Output) {
 	in := "output " + quote(o.Name)
 	o.value = &expression{Expression: nullExpr(o.Range)}
 	m := l.members(o.block.Body, in, nil)
+	m.place = "output"
 	o.Description = l.constString(m.attr("description"), in)
 	o.Sensitive = l.constBool(m.attr("sensitive"), in)
 	if a := m.attr("depends_on"); a != nil {

@@ -214,7 +214,7 @@ func (x *compiler) toRepetition(r *ref, root string) {
 
 func (x *compiler) toSelf(r *ref) {
 	if !x.self {
-		x.errorf("Reference not possible here", r.SrcRange, "self is the object of the block itself: it can be used only in a postcondition of a resource. Elsewhere, refer to a local value from both places.")
+		x.errorf("Reference not possible here", r.SrcRange, "self is the object of the block itself: it can be used only in a postcondition of a resource or data block. Elsewhere, refer to a local value from both places.")
 		return
 	}
 	r.target, r.rest = toSelf, r.Traversal[1:]

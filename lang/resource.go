@@ -176,6 +176,7 @@ func (l *loader) dependsOn(a *hclsyntax.Attribute, owner *Resource) []dependency
 func (l *loader) defineLifecycle(r *Resource, b *hclsyntax.Block) {
 	const in = "the lifecycle block"
 	m := l.members(b.Body, in, nil)
+	m.place = "lifecycle"
 	if isData(r.Kind) {
 		for _, name := range []string{"prevent_destroy", "create_before_destroy", "ignore_changes", "replace_triggered_by"} {
 			if a := m.attr(name); a != nil {

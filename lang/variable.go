@@ -48,6 +48,7 @@ var reservedVariables = []string{"version", "providers", "lifecycle", "locals"}
 func (l *loader) defineVariable(v *Variable) {
 	in := "variable " + quote(v.Name)
 	m := l.members(v.block.Body, in, nil)
+	m.place = "variable"
 	v.Description = l.constString(m.attr("description"), in)
 	v.Sensitive = l.constBool(m.attr("sensitive"), in)
 	if a := m.attr("nullable"); a != nil {
