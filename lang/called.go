@@ -226,7 +226,7 @@ func (m *moduleInstance) variable(v *Variable) (cty.Value, []dep) {
 		return v.marked(value)
 	})
 	if fresh && len(v.validations) > 0 {
-		m.report(m.validate(v))
+		m.report(m.validate(v, false))
 	}
 	return value, deps
 }

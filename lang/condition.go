@@ -264,7 +264,7 @@ func (f *frame) judged(list []*condition, of string) Outcome {
 // Conditioned reports whether the configuration has conditions that an apply judges.
 func (c *Config) Conditioned() bool {
 	for _, m := range c.modules {
-		if len(m.Checks) > 0 || slices.ContainsFunc(m.Resources, (*Resource).Conditioned) ||
+		if len(m.Checks) > 0 || m.lateValidations() || slices.ContainsFunc(m.Resources, (*Resource).Conditioned) ||
 			slices.ContainsFunc(m.Outputs, func(o *Output) bool { return len(o.pre) > 0 }) {
 			return true
 		}

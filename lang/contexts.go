@@ -296,7 +296,7 @@ func (c *Config) validateContexts() hcl.Diagnostics {
 		}
 		for _, v := range c.Root.variables {
 			in, given := x.Variables[v.Name]
-			for _, d := range e.root.validate(v) {
+			for _, d := range e.root.validate(v, false) {
 				switch {
 				case given && v.secret(): // a snippet would show the value
 					d.Detail += fmt.Sprintf(" The value is that of context %q.", x.Name)

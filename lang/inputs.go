@@ -238,7 +238,7 @@ func NewEvaluator(c *Config, in Inputs) (*Evaluator, hcl.Diagnostics) {
 	}
 	if !diags.HasErrors() {
 		for _, v := range c.Root.variables {
-			diags = append(diags, e.root.validate(v)...)
+			diags = append(diags, e.root.validate(v, false)...)
 		}
 	}
 	return e, tidy(diags)
@@ -278,10 +278,14 @@ func (v *Variable) value(inputs map[string]Input) (cty.Value, hcl.Diagnostics) {
 	return cty.UnknownVal(v.Type), hcl.Diagnostics{d}
 }
 
-// validate evaluates the validation blocks of a variable.
-func (m *moduleInstance) validate(v *Variable) hcl.Diagnostics {
+// validate evaluates the validation blocks of a variable: those that refer to variables
+// only, or the others.
+func (m *moduleInstance) validate(v *Variable, late bool) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, check := range v.validations {
+		if check.late != late {
+			continue
+		}
 		f := m.frame(nil)
 		result, more := check.condition.Value(f.ctx)
 		if more.HasErrors() {
@@ -309,13 +313,16 @@ func validationMessage(v *Variable, check *validation, f *frame) string {
 	message, diags := check.message.Value(f.ctx)
 	where := fmt.Sprintf(" (variable %q)", v.Name)
 	text, err := convert.Convert(message, cty.String)
+	if !diags.HasErrors() && err == nil && !text.IsKnown() && !text.IsMarked() {
+		return "The value is not valid. The error_message depends on what only an apply will know." + where
+	}
 	if diags.HasErrors() || err != nil || !text.IsKnown() || text.IsNull() {
 		return "The value is not valid, and the error_message of the validation could not be evaluated." + where
 	}
 	if text.IsMarked() {
 		return "The value is not valid; the error_message is not shown because it is " + concealing(text) + "." + where
 	}
-	return text.AsString() + where
+	return strings.TrimSpace(text.AsString()) + where
 }
 
 // Validate type-checks every body with unknown variables: what is wrong whatever the values are.
@@ -327,7 +334,7 @@ func (c *Config) Validate() hcl.Diagnostics {
 	}
 	diags := c.validateContexts()
 	for _, v := range c.Root.variables {
-		diags = append(diags, e.root.validate(v)...)
+		diags = append(diags, e.root.validate(v, false)...)
 	}
 	for _, m := range c.modules {
 		for _, mi := range e.instances(m) {

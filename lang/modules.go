@@ -2,6 +2,7 @@ package lang
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -54,14 +55,37 @@ func (e *Evaluator) Finish() hcl.Diagnostics {
 		for _, mi := range e.instances(m) {
 			for _, v := range m.variables {
 				mi.variable(v)
-				mi.report(mi.validate(v))
+				mi.report(mi.validate(v, false))
 			}
 			for _, o := range m.Outputs {
 				mi.output(o)
 			}
 		}
 	}
-	return e.reported()
+	return append(e.Validations(), e.reported()...)
+}
+
+// Validations judges the validations of variables that refer to more than variables, as
+// far as what they refer to is known; Finish does, too.
+func (e *Evaluator) Validations() (diags hcl.Diagnostics) {
+	for _, m := range e.config.modules {
+		if !m.lateValidations() {
+			continue
+		}
+		for _, mi := range e.instances(m) {
+			for _, v := range m.variables {
+				diags = append(diags, mi.locate(mi.validate(v, true))...)
+			}
+		}
+	}
+	return append(diags, e.reported()...)
+}
+
+// lateValidations reports whether a variable of the module has a validation that refers to more than variables.
+func (m *Module) lateValidations() bool {
+	return slices.ContainsFunc(m.variables, func(v *Variable) bool {
+		return slices.ContainsFunc(v.validations, func(c *validation) bool { return c.late })
+	})
 }
 
 // NoModule says why the configuration has no instance of a module that an address

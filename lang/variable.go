@@ -1,6 +1,8 @@
 package lang
 
 import (
+	"slices"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -22,6 +24,8 @@ type validation struct {
 	condition *expression
 	message   *expression
 	rng       hcl.Range
+	// late: it refers to more than variables, and is judged when all blocks are planned.
+	late bool
 }
 
 func (l *loader) declareVariable(b *hclsyntax.Block) {
@@ -93,11 +97,16 @@ func (l *loader) defineValidation(v *Variable, b *hclsyntax.Block) {
 		l.errorf("Missing argument", b.DefRange(), "A validation block needs a condition and an error_message.")
 		return
 	}
-	s := scope{in: in, only: []string{"var", "context", "path"}, why: "Variables are checked before anything else is evaluated: a validation may use var, context and path."}
-	v.validations = append(v.validations, &validation{
-		condition: l.compile(condition.Expr, s),
-		message:   l.compile(message.Expr, s),
-		rng:       condition.Expr.Range(),
+	s := scope{in: in}
+	c := &validation{condition: l.tracked(condition.Expr, s), message: l.tracked(message.Expr, s), rng: condition.Expr.Range()}
+	c.late = l.beyondVariables(c.condition) || l.beyondVariables(c.message)
+	v.validations = append(v.validations, c)
+}
+
+// beyondVariables reports whether an expression refers to more than variables of the module.
+func (l *loader) beyondVariables(x *expression) bool {
+	return len(x.blocks) > 0 || slices.ContainsFunc(x.named, func(n *named) bool {
+		return !slices.ContainsFunc(l.module.variables, func(v *Variable) bool { return &v.named == n })
 	})
 }
 

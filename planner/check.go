@@ -106,7 +106,15 @@ func (x *executor) unjudged() (diags hcl.Diagnostics) {
 		_, more := x.ev.Decode(b, key)
 		diags = append(append(diags, more...), x.ev.Postconditions(b, key, v).Diags...)
 	}
-	return diags
+	return append(diags, x.validations()...)
+}
+
+// validations judges those of variables that refer to what is known only now.
+func (x *executor) validations() hcl.Diagnostics {
+	if x.ev == nil || x.plan.Destroy || x.plan.RefreshOnly {
+		return nil
+	}
+	return x.ev.Validations()
 }
 
 // check judges the check blocks again, after the steps. A destroy leaves nothing to be judged.

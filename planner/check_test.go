@@ -76,6 +76,36 @@ func TestConditionsAreJudgedWhenApplied(t *testing.T) {
 	}
 }
 
+// A validation that refers to what only an apply knows is judged at its end, of a saved
+// plan, too, and never for a destroy.
+func TestValidationsAreJudgedWhenApplied(t *testing.T) {
+	const config = `
+node "m" { address = "10.0.0.1" }
+variable "serial" {
+  default = 2
+  validation {
+    condition     = config.made.serial == var.serial
+    error_message = "It is the life ${config.made.serial}, not ${var.serial}."
+  }
+}
+config "made" { text = "x" }
+`
+	const want = `error: Invalid value for a variable: It is the life 1, not 2. (variable "serial")`
+	l := newLab(t, "m").write(config)
+	r, diags := l.tryApply(t.Context())
+	if !strings.Contains(text(diags), want) || r.Added != 2 || len(r.Failed) > 0 {
+		t.Errorf("%+v: %s", r, text(diags))
+	}
+	if _, diags := l.tryPlan(); !strings.Contains(text(diags), want) {
+		t.Errorf("the next plan says %s", text(diags))
+	}
+	l.destroy = true
+	l.apply()
+	l = newLab(t, "m").write(strings.Replace(config, "= 2", "= 1", 1))
+	l.applySaved(l.save())
+	l.settled()
+}
+
 // The conditions of what does not change are judged, too, when they depend on a change.
 func TestConditionsOfWhatDoesNotChange(t *testing.T) {
 	const config = `
