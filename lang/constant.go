@@ -10,12 +10,12 @@ import (
 // plain is the value of an argument that is written out and right, as most are: what
 // frame.argument makes of it, without its detours. ok is false where there is more to
 // it, or something to be said about it.
-func (a *argument) plain() (v cty.Value, ok bool) {
+func (a *argument) plain(f *frame) (v cty.Value, ok bool) {
 	s := a.schema
 	if !layoutKnown || s.Ref != nil || s.Sensitive {
 		return cty.NilVal, false
 	}
-	if v, ok = written(a.expr.Expression, s.Type); !ok {
+	if v, ok = f.written(a.expr.Expression, s.Type); !ok {
 		return cty.NilVal, false
 	}
 	if text, isText := raw(v).(string); isText && len(text) > maxValue {
@@ -26,7 +26,7 @@ func (a *argument) plain() (v cty.Value, ok bool) {
 
 // written is the value of type ty that an expression of constants writes out: a simple
 // one, or a list or map of such. It is false where a conversion is needed.
-func written(e hclsyntax.Expression, ty cty.Type) (cty.Value, bool) {
+func (f *frame) written(e hclsyntax.Expression, ty cty.Type) (cty.Value, bool) {
 	switch x := e.(type) {
 	case *hclsyntax.TupleConsExpr:
 		if len(x.Exprs) == 0 || !ty.IsListType() {
@@ -35,7 +35,7 @@ func written(e hclsyntax.Expression, ty cty.Type) (cty.Value, bool) {
 		elem := ty.ElementType()
 		vals := make([]any, len(x.Exprs))
 		for i, item := range x.Exprs {
-			v, ok := simple(item, elem)
+			v, ok := f.simple(item, elem)
 			if !ok {
 				return cty.NilVal, false
 			}
@@ -53,7 +53,7 @@ func written(e hclsyntax.Expression, ty cty.Type) (cty.Value, bool) {
 			if !ok {
 				return cty.NilVal, false
 			}
-			v, ok := simple(x.Items[i].ValueExpr, elem)
+			v, ok := f.simple(x.Items[i].ValueExpr, elem)
 			if !ok {
 				return cty.NilVal, false
 			}
@@ -61,14 +61,17 @@ func written(e hclsyntax.Expression, ty cty.Type) (cty.Value, bool) {
 		}
 		return fromRaw(ty, vals), len(vals) == len(x.Items) // no key twice
 	}
-	return simple(e, ty)
+	return f.simple(e, ty)
 }
 
 // simple is a text, number or bool that is written out.
-func simple(e hclsyntax.Expression, ty cty.Type) (cty.Value, bool) {
+func (f *frame) simple(e hclsyntax.Expression, ty cty.Type) (cty.Value, bool) {
 	v, ok := literalText(e)
-	if lit, literal := e.(*hclsyntax.LiteralValueExpr); literal {
-		v, ok = lit.Val, true
+	switch x := e.(type) {
+	case *hclsyntax.LiteralValueExpr:
+		v, ok = x.Val, true
+	case *gapExpr:
+		v, ok = x.value(f), true
 	}
 	if !ok {
 		return cty.NilVal, false

@@ -27,7 +27,7 @@ func TestWritten(t *testing.T) {
 			t.Fatal(src, diags)
 		}
 		for _, ty := range types {
-			v, ok := written(e, ty)
+			v, ok := (&frame{}).written(e, ty)
 			if ty == wants || wants != cty.NilType && wants.Equals(ty) {
 				if !ok {
 					t.Errorf("%s is not found to be %s", src, ty.FriendlyName())

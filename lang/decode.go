@@ -47,7 +47,7 @@ func (e *Evaluator) Decode(b *Block, key cty.Value) (*Instance, hcl.Diagnostics)
 		f.once, f.uncached = false, true
 		inst.Config, _ = f.body(r.body, f.ctx)
 	} else {
-		v, more := f.body(r.body, f.ctx)
+		v, more := f.decode(r)
 		inst.Config, inst.Fresh, inst.Known = v, f.once, f.once && !f.unknown
 		diags = append(diags, more...)
 	}
@@ -66,8 +66,9 @@ func (e *Evaluator) Decode(b *Block, key cty.Value) (*Instance, hcl.Diagnostics)
 	return inst, tidy(append(b.in.locate(diags), e.reported()...))
 }
 
-// bind gives count and each their values.
+// bind gives count and each their values, and a copy's gaps theirs.
 func (f *frame) bind(b *Block, i int) {
+	f.sketch = b.Resource.sketch
 	switch {
 	case b.Resource.count != nil:
 		f.index = b.keys[i]
@@ -176,7 +177,7 @@ func (f *frame) fill(b *body, into attrs, ctx *hcl.EvalContext, lv level) hcl.Di
 
 // argument evaluates an argument: a value of exactly the schema's type.
 func (f *frame) argument(b *body, a *argument, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
-	if v, ok := a.plain(); ok {
+	if v, ok := a.plain(f); ok {
 		return v, nil
 	}
 	s := a.schema
@@ -186,6 +187,8 @@ func (f *frame) argument(b *body, a *argument, ctx *hcl.EvalContext) (cty.Value,
 		v, diags = f.reference(b, a, ctx)
 	} else if text, ok := literalText(a.expr.Expression); ok {
 		v = text
+	} else if gap, ok := a.expr.Expression.(*gapExpr); ok {
+		v = gap.value(f)
 	} else if direct, ok := f.literal(a.expr.Expression, s.Type, ctx); ok {
 		v = direct
 	} else {

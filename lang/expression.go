@@ -75,6 +75,9 @@ func (l *loader) compile(expr hclsyntax.Expression, s scope) *expression {
 	if _, text := literalText(expr); text {
 		return &expression{Expression: expr}
 	}
+	if _, gap := expr.(*gapExpr); gap {
+		return &expression{Expression: expr}
+	}
 	x := &compiler{loader: l, scope: s, out: &expression{}}
 	x.out.Expression = x.rewrite(expr)
 	if x.out.level == perInstance {

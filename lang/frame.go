@@ -9,6 +9,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/stowage-iac/stowage/lang/fastparse"
 )
 
 // frame is the evaluation of one thing: an instance, a local value, an output.
@@ -24,10 +26,11 @@ type frame struct {
 	self     cty.Value // in a postcondition
 	deps     []dep
 	ctx      *hcl.EvalContext
-	iterated []iteration // of the dynamic blocks around
-	once     bool        // no other instance has the body that is evaluated: nothing of it is kept
-	unknown  bool        // with once: of something that was evaluated it is not certain that it is known
-	uncached bool        // bodies are evaluated anew, and what is wrong with them is reported to nobody else
+	iterated []iteration       // of the dynamic blocks around
+	once     bool              // no other instance has the body that is evaluated: nothing of it is kept
+	unknown  bool              // with once: of something that was evaluated it is not certain that it is known
+	uncached bool              // bodies are evaluated anew, and what is wrong with them is reported to nobody else
+	sketch   *fastparse.Sketch // of the copy whose gaps are to be filled, or nil
 }
 
 // dep is a dependency on one instance of a block, or on all of them.
@@ -69,7 +72,7 @@ func (m *moduleInstance) frame(forEach *expression) *frame {
 func (f *frame) reset(m *moduleInstance, forEach *expression) {
 	f.m, f.e, f.forEach = m, m.e, forEach
 	f.index, f.eachKey, f.eachVal, f.self = anyNumber, anyString, cty.DynamicVal, cty.DynamicVal
-	f.deps, f.iterated, f.once, f.unknown, f.uncached = f.deps[:0], nil, false, false, false
+	f.deps, f.iterated, f.once, f.unknown, f.uncached, f.sketch = f.deps[:0], nil, false, false, false, nil
 	f.ctx.Functions = m.e.functions
 }
 

@@ -39,6 +39,10 @@ func (l *loader) finish() {
 		m.waits = sortedResources(all)
 	}
 	for _, r := range l.config.Resources {
+		if r.proto != nil && r.proto.refs != nil {
+			r.refs = r.proto.refs
+			continue
+		}
 		all := map[*Resource]bool{}
 		for _, to := range r.module.waits {
 			all[to] = true
@@ -61,6 +65,9 @@ func (l *loader) finish() {
 		r.refs = sortedResources(all)
 		if r.body != nil {
 			r.body.reachAll()
+		}
+		if r.proto != nil {
+			r.proto.refs = r.refs
 		}
 	}
 	l.order()

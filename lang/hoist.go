@@ -176,7 +176,7 @@ func (f *frame) literal(e hclsyntax.Expression, ty cty.Type, ctx *hcl.EvalContex
 				f.deps = f.deps[:n]
 				return cty.NilVal, false
 			}
-			v, ok := element(item.ValueExpr, elem, ctx)
+			v, ok := f.element(item.ValueExpr, elem, ctx)
 			if !ok {
 				f.deps = f.deps[:n]
 				return cty.NilVal, false
@@ -190,7 +190,7 @@ func (f *frame) literal(e hclsyntax.Expression, ty cty.Type, ctx *hcl.EvalContex
 		}
 		vals := make([]any, len(x.Exprs))
 		for i, item := range x.Exprs {
-			v, ok := element(item, elem, ctx)
+			v, ok := f.element(item, elem, ctx)
 			if !ok {
 				f.deps = f.deps[:n]
 				return cty.NilVal, false
@@ -212,11 +212,17 @@ func literalText(e hclsyntax.Expression) (cty.Value, bool) {
 	return cty.NilVal, false
 }
 
-func element(e hclsyntax.Expression, ty cty.Type, ctx *hcl.EvalContext) (cty.Value, bool) {
+func (f *frame) element(e hclsyntax.Expression, ty cty.Type, ctx *hcl.EvalContext) (cty.Value, bool) {
 	if v, ok := literalText(e); ok && ty == cty.String {
 		return v, true
 	}
-	v, diags := e.Value(ctx)
+	var v cty.Value
+	var diags hcl.Diagnostics
+	if gap, ok := e.(*gapExpr); ok {
+		v = gap.value(f)
+	} else {
+		v, diags = e.Value(ctx)
+	}
 	if len(diags) > 0 {
 		return v, false
 	}

@@ -377,7 +377,7 @@ func (e *Evaluator) check(b *Block) hcl.Diagnostics {
 		f.eachVal = commonElement(x.values)
 	}
 	diags := f.explain(x.expression(), x.diags)
-	_, more := f.body(r.body, f.ctx)
+	_, more := f.decode(r)
 	diags = append(diags, more...)
 	diags = append(diags, f.judge(r.pre, "precondition of "+r.address).Diags...)
 	_, more = f.triggers(r.triggers)

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty/function"
 
+	"github.com/stowage-iac/stowage/lang/fastparse"
 	"github.com/stowage-iac/stowage/lang/functions"
 	"github.com/stowage-iac/stowage/lang/schema"
 )
@@ -26,7 +27,23 @@ const Suffix = ".stowage.hcl"
 // errors the Config holds what could be understood and must not be evaluated.
 // It is never nil, so that its Files can serve for snippets.
 func Load(dir string, opts Options) (*Config, hcl.Diagnostics) {
+	return loadSharing(dir, opts, minCopies)
+}
+
+// loadSharing is Load where so many blocks that read the same are copies.
+func loadSharing(dir string, opts Options, copies int) (*Config, hcl.Diagnostics) {
+	c, sketched, diags := load(dir, opts, copies)
+	if sketched && len(diags) > 0 {
+		c, _, diags = load(dir, opts, 0)
+	}
+	return c, diags
+}
+
+// load is Load that may have other diagnostics where it reports that blocks were sketched.
+// Without copies none are.
+func load(dir string, opts Options, copies int) (c *Config, sketched bool, diags hcl.Diagnostics) {
 	l := &loader{
+		copies:    copies,
 		opts:      opts,
 		functions: Functions(),
 		shapes:    map[*schema.Block]*shape{},
@@ -40,7 +57,7 @@ func Load(dir string, opts Options) (*Config, hcl.Diagnostics) {
 		},
 	}
 	l.module.relative = "."
-	c := l.config
+	c = l.config
 	c.opts, c.snapshot = opts, opts.Files
 	c.Root, c.Variables, c.Locals = l.module, l.module.Variables, l.module.Locals
 	c.modules = []*Module{l.module}
@@ -58,8 +75,7 @@ func Load(dir string, opts Options) (*Config, hcl.Diagnostics) {
 		l.finish()
 		l.config.StateKnown = l.stateKnown()
 	}
-	l.diags = tidy(l.diags)
-	return l.config, l.diags
+	return c, l.sketched, tidy(l.diags)
 }
 
 // loaded is what a Config holds for its evaluators.
@@ -77,6 +93,8 @@ type loaded struct {
 // loader is the state of one Load.
 type loader struct {
 	opts       Options
+	copies     int  // so many blocks that read the same are compiled once; 0: none
+	sketched   bool // there are blocks that were not parsed with their files
 	config     *Config
 	diags      hcl.Diagnostics
 	functions  map[string]function.Function
@@ -185,9 +203,27 @@ func readBounded(path string, limit int64) ([]byte, error) {
 	return src, nil
 }
 
+// parsed is a file, and what is known of its blocks where not all were parsed.
+type parsed struct {
+	file     *hcl.File
+	outlined *fastparse.Outlined
+}
+
+// parse parses a file as far as is needed.
+func (l *loader) parse(src []byte, filename string) (parsed, hcl.Diagnostics) {
+	if l.copies > 0 && len(src) <= maxFileSize {
+		o := fastparse.Outline(src, filename, func(kind string) bool { return l.opts.Schemas[kind] != nil })
+		if o != nil {
+			return parsed{o.File(), o}, nil
+		}
+	}
+	file, diags := parse(src, filename)
+	return parsed{file: file}, diags
+}
+
 // parseAll parses the sources, as many at once as there are processors.
-func (l *loader) parseAll(dir string, names []string) []*hcl.File {
-	files := make([]*hcl.File, len(names))
+func (l *loader) parseAll(dir string, names []string) []parsed {
+	files := make([]parsed, len(names))
 	diags := make([]hcl.Diagnostics, len(names))
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
@@ -196,24 +232,35 @@ func (l *loader) parseAll(dir string, names []string) []*hcl.File {
 		slots <- struct{}{}
 		go func() {
 			defer wg.Done()
-			files[i], diags[i] = parse(l.config.Sources[filepath.Join(l.relative(dir), name)], filepath.Join(dir, name))
+			files[i], diags[i] = l.parse(l.config.Sources[filepath.Join(l.relative(dir), name)], filepath.Join(dir, name))
 			<-slots
 		}()
 	}
 	wg.Wait()
 	for i, name := range names {
 		l.add(diags[i])
-		if files[i] != nil {
-			l.config.Files[filepath.Join(dir, name)] = files[i]
+		if files[i].file != nil {
+			l.config.Files[filepath.Join(dir, name)] = files[i].file
+		}
+		if o := files[i].outlined; o != nil && len(o.Sketches) > 0 {
+			l.sketched = true
 		}
 	}
 	return files
 }
 
 // declare collects what there is, so that define can resolve references to it.
-func (l *loader) declare(files []*hcl.File) {
+func (l *loader) declare(files []parsed) {
+	var sketches []*fastparse.Sketch
 	for _, file := range files {
-		body, ok := file.Body.(*hclsyntax.Body)
+		if file.outlined != nil {
+			sketches = append(sketches, file.outlined.Sketches...)
+			for _, b := range file.outlined.Blocks {
+				l.declareBlock(b)
+			}
+			continue
+		}
+		body, ok := file.file.Body.(*hclsyntax.Body)
 		if !ok {
 			continue
 		}
@@ -225,6 +272,7 @@ func (l *loader) declare(files []*hcl.File) {
 			l.declareBlock(b)
 		}
 	}
+	l.declareSketches(sketches)
 	l.module.number()
 }
 

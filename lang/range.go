@@ -13,7 +13,7 @@ import (
 // a path that leads further than what is written (into an expression, into blocks
 // that a dynamic block makes, to an argument left out) it is the last part that is.
 func (r *Resource) RangeOf(path cty.Path) hcl.Range {
-	return partRange(r.block.Body, r.Schema, path, r.Range)
+	return partRange(r.syntax().Body, r.Schema, path, r.Range)
 }
 
 func partRange(body *hclsyntax.Body, s *schema.Block, path cty.Path, best hcl.Range) hcl.Range {

@@ -7,17 +7,20 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/stowage-iac/stowage/lang/fastparse"
 	"github.com/stowage-iac/stowage/lang/schema"
 )
 
 type resource struct {
 	module    *Module
-	check     *Check // that it is the data of; nil: it is a block of the module
-	address   string // within its module: pod.web
-	index     int    // in Config.Resources, those of checks after all others
-	slot      int    // in Module.Resources, those of checks after all others
-	block     *hclsyntax.Block
-	ty        cty.Type // of an instance's object
+	check     *Check            // that it is the data of; nil: it is a block of the module
+	address   string            // within its module: pod.web
+	index     int               // in Config.Resources, those of checks after all others
+	slot      int               // in Module.Resources, those of checks after all others
+	block     *hclsyntax.Block  // nil of a copy
+	sketch    *fastparse.Sketch // of a copy
+	proto     *prototype        // of a copy
+	ty        cty.Type          // of an instance's object
 	count     *expression
 	forEach   *expression
 	dependsOn []dependency
@@ -102,6 +105,10 @@ var metaArguments = []string{"count", "for_each", "depends_on"}
 var metaBlocks = []string{"lifecycle", "timeouts"}
 
 func (l *loader) defineResource(r *Resource) {
+	if r.proto != nil {
+		l.defineCopy(r)
+		return
+	}
 	attrs := r.block.Body.Attributes
 	outside := scope{in: r.address, owner: r}
 	if a := attrs["count"]; a != nil {

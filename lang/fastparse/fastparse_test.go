@@ -6,11 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hcled"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/stowage-iac/stowage/lang/fastparse"
@@ -59,6 +61,123 @@ var snippets = struct{ parsed, left []string }{
 	},
 }
 
+// outlined compares what Outline finds with ParseConfig, and reports how many blocks it
+// left to be parsed later.
+func outlined(t *testing.T, src, name string) (sketches int) {
+	t.Helper()
+	o := fastparse.Outline([]byte(src), name, func(string) bool { return true })
+	if o == nil {
+		return 0
+	}
+	want, diags := hclsyntax.ParseConfig([]byte(src), name, hcl.InitialPos)
+	if got := fastparse.Body(o.File()); !reflect.DeepEqual(got, want.Body) {
+		t.Fatalf("%s: the outlined file's body differs:\n%s", name, src)
+	}
+	blocks := o.Blocks
+	for _, s := range o.Sketches {
+		b := s.Parse()
+		if b == nil {
+			return 0 // left to ParseConfig, right or wrong
+		}
+		if s.Range() != b.DefRange() || s.Kind != b.Type || len(b.Labels) != 1 || s.Label != b.Labels[0] {
+			t.Fatalf("%s: a block is %+v %s %q:\n%s", name, s.Range(), s.Kind, s.Label, src)
+		}
+		if got, want := hcled.ContextString(o.File(), b.TypeRange.Start.Byte), fmt.Sprintf("%s %q", s.Kind, s.Label); got != want {
+			t.Fatalf("%s: context %s, want %s", name, got, want)
+		}
+		blocks = append(blocks, b)
+	}
+	if len(diags) > 0 {
+		t.Fatalf("%s: all blocks were parsed although ParseConfig says %v\n%s", name, diags, src)
+	}
+	slices.SortFunc(blocks, func(a, b *hclsyntax.Block) int { return a.TypeRange.Start.Byte - b.TypeRange.Start.Byte })
+	if whole := want.Body.(*hclsyntax.Body); len(whole.Attributes) > 0 || !reflect.DeepEqual(append(hclsyntax.Blocks{}, blocks...), append(hclsyntax.Blocks{}, whole.Blocks...)) {
+		t.Fatalf("%s: the blocks differ from ParseConfig's:\n%s", name, src)
+	}
+	for i, s := range o.Sketches {
+		otherLiterals(t, src, s, i)
+	}
+	return len(o.Sketches)
+}
+
+// otherLiterals writes other literals into the gaps of a block: it is the same as it was
+// then, and these literals are the only difference to be seen in what is parsed.
+func otherLiterals(t *testing.T, src string, s *fastparse.Sketch, number int) {
+	t.Helper()
+	var b strings.Builder
+	at := 0
+	for i := range s.Gaps() {
+		start, text, number := s.Gap(i)
+		b.WriteString(src[at:start])
+		if number {
+			b.WriteString("0" + text)
+		} else {
+			b.WriteString("other " + text)
+		}
+		at = start + len(text)
+	}
+	b.WriteString(src[at:])
+	o := fastparse.Outline([]byte(b.String()), "other.hcl", func(string) bool { return true })
+	if o == nil || len(o.Sketches) <= number || !o.Sketches[number].Same(s) {
+		t.Fatalf("not the same with other literals:\n%s", b.String())
+	}
+	other := o.Sketches[number]
+	if other.Parse() == nil {
+		t.Fatalf("not parsed with other literals:\n%s", b.String())
+	}
+	for i := range s.Gaps() {
+		_, text, number := s.Gap(i)
+		if _, got, _ := other.Gap(i); got != "other "+text && !number || number && got != "0"+text {
+			t.Fatalf("gap %d is %q:\n%s", i, got, b.String())
+		}
+	}
+}
+
+func TestOutlines(t *testing.T) {
+	sketches := 0
+	for _, src := range append(append([]string{block(7) + block(8)}, snippets.parsed...), snippets.left...) {
+		outlined(t, src, "a.hcl")
+		sketches += outlined(t, "a \"b\" {\n"+src+"\n}\n"+block(1)+"c \"d\" { # e\n"+src+"\n}\n", "b.hcl")
+		outlined(t, "a \"b\" {\n"+src, "c.hcl")
+		outlined(t, "a \"b\" "+src, "d.hcl")
+	}
+	if sketches < 100 {
+		t.Errorf("only %d blocks were sketched", sketches)
+	}
+}
+
+func TestSketchesDiffer(t *testing.T) {
+	o := fastparse.Outline([]byte(`a "1" { b = "c" }
+a "2" { b = "d" }
+a "3" { b = e }
+a "4" { f = "c" }
+a "5" { b = 1 }
+a "6" { b = { "c" = 1 } }
+a "7" { b = { "d" = 1 } }
+a "8" { b = c["d"] }
+a "9" { b = c["e"] }
+a "10" { b = c[0] }
+a "11" { b = c[1] }
+a "12" { b = "${c}" }
+a "13" { b = "${d}" }
+a "14" { b "c" {} }
+a "15" { b "d" {} }
+a "16" { b = ["c", ["d"]] }
+a "17" { b = ["e", ["f"]] }
+`), "a.hcl", func(string) bool { return true })
+	var same []string
+	for i, s := range o.Sketches {
+		for _, to := range o.Sketches[:i] {
+			if s.Same(to) {
+				same = append(same, to.Label+" "+s.Label)
+			}
+		}
+	}
+	if want := []string{"1 2", "16 17"}; !slices.Equal(same, want) || len(o.Sketches) != 17 {
+		t.Errorf("the same are %q, want %q", same, want)
+	}
+}
+
 func TestSnippets(t *testing.T) {
 	for i, src := range snippets.parsed {
 		if !agrees(t, src, "a.hcl") {
@@ -75,7 +194,7 @@ func TestSnippets(t *testing.T) {
 // Every file of the repository that is parsed is parsed as ParseConfig does, whole and
 // cut off anywhere in its first part.
 func TestEveryFile(t *testing.T) {
-	files, parsed := 0, 0
+	files, parsed, sketches := 0, 0, 0
 	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			if err == nil && (d.Name() == ".git" || d.Name() == "bin") {
@@ -88,8 +207,10 @@ func TestEveryFile(t *testing.T) {
 			if agrees(t, text, filepath.Base(path)) {
 				parsed++
 			}
+			sketches += outlined(t, text, filepath.Base(path))
 			for n := 0; n < min(len(text), 400); n++ {
 				agrees(t, text[:n], "cut.hcl")
+				outlined(t, text[:n], "cut.hcl")
 			}
 		}
 		return nil
@@ -100,7 +221,10 @@ func TestEveryFile(t *testing.T) {
 	if parsed < 50 {
 		t.Errorf("only %d of %d files were parsed", parsed, files)
 	}
-	t.Logf("%d of %d files", parsed, files)
+	if sketches < 50 {
+		t.Errorf("only %d blocks were sketched", sketches)
+	}
+	t.Logf("%d of %d files, %d blocks sketched", parsed, files, sketches)
 }
 
 // texts are the HCL files that a file is or, as a txtar archive, holds.
@@ -158,7 +282,10 @@ func FuzzConfig(f *testing.F) {
 	for _, src := range append(append([]string{block(7)}, snippets.parsed...), snippets.left...) {
 		f.Add(src)
 	}
-	f.Fuzz(func(t *testing.T, src string) { agrees(t, src, "f.hcl") })
+	f.Fuzz(func(t *testing.T, src string) {
+		agrees(t, src, "f.hcl")
+		outlined(t, src, "f.hcl")
+	})
 }
 
 func BenchmarkConfig(b *testing.B) {

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 
@@ -131,8 +130,8 @@ func (f *file) origin(p *place, at *hcl.Range) (kind, address string) {
 	if p == nil || at == nil || p.config.Files[at.Filename] == nil {
 		return "", ""
 	}
-	body, ok := p.config.Files[at.Filename].Body.(*hclsyntax.Body)
-	if !ok {
+	body := lang.Syntax(p.config.Files[at.Filename])
+	if body == nil {
 		return "", ""
 	}
 	for _, b := range body.Blocks {

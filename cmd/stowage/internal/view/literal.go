@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/lang/schema"
 )
 
@@ -16,8 +17,8 @@ import (
 // parse as a configuration (a file of values) has its literals left out as a
 // whole: which of its variables are sensitive is not known here.
 func literals(file *hcl.File, schemas map[string]*schema.Block) []hcl.Range {
-	body, ok := file.Body.(*hclsyntax.Body)
-	if !ok {
+	body := lang.Syntax(file)
+	if body == nil {
 		return nil
 	}
 	var out []hcl.Range
