@@ -66,6 +66,8 @@ func (g *gapExpr) value(f *frame) cty.Value {
 			return cty.UnknownVal(cty.Number)
 		}
 		return v
+	case layoutKnown:
+		return fromRaw(cty.String, text) // ASCII: normal as it is
 	}
 	return cty.StringVal(text)
 }
