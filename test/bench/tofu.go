@@ -56,11 +56,22 @@ var tofuConfigs = map[string]func(n int) string{
 	},
 }
 
-// beside measures a shape of tofuSize beside OpenTofu, if there is one on PATH.
+// peer is the path of OpenTofu, or else of Terraform, whose engine it shares; "" where
+// neither is on PATH.
+func peer() string {
+	for _, name := range []string{"tofu", "terraform"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+// beside measures a shape of tofuSize beside OpenTofu or Terraform, if there is one on PATH.
 func (s shape) beside(ctx context.Context, b *bench, binary string) error {
 	config := tofuConfigs[s.name]
-	tofu, err := exec.LookPath("tofu")
-	if config == nil || err != nil {
+	tofu := peer()
+	if config == nil || tofu == "" {
 		return nil
 	}
 	ours, err := s.measure(ctx, b, binary, tofuSize)
@@ -69,18 +80,18 @@ func (s shape) beside(ctx context.Context, b *bench, binary string) error {
 	}
 	theirs, err := tofuPlans(ctx, tofu, config(tofuSize))
 	if err != nil {
-		return fmt.Errorf("%s beside tofu: %w", s.name, err)
+		return fmt.Errorf("%s beside %s: %w", s.name, filepath.Base(tofu), err)
 	}
 	b.add(figure{
 		name:   fmt.Sprintf("%s of %d: first, no-op plan (CPU)", s.name, tofuSize),
 		value:  ours.String(),
-		beside: "tofu " + theirs.String(),
+		beside: filepath.Base(tofu) + " " + theirs.String(),
 		ratio:  max(float64(ours.first.cpu)/float64(theirs.first.cpu), float64(ours.again.cpu)/float64(theirs.again.cpu)),
 	})
 	return nil
 }
 
-// tofuPlans measures OpenTofu's first plan of a configuration, and one after its apply.
+// tofuPlans measures OpenTofu's or Terraform's first plan of a configuration, and one after its apply.
 func tofuPlans(ctx context.Context, tofu, config string) (m measured, err error) {
 	dir, err := os.MkdirTemp("", "stowage-tofu-")
 	if err != nil {
