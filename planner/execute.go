@@ -1,7 +1,6 @@
 package planner
 
 import (
-	"container/heap"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -81,10 +80,9 @@ func (x *executor) run(ctx context.Context) {
 			needed[n] = append(needed[n], int32(i))
 		}
 		if waits[i] == 0 {
-			ready = append(ready, int32(i))
+			ready = append(ready, int32(i)) // in order: a heap
 		}
 	}
-	heap.Init(&ready)
 	results := make(chan outcome, x.Parallelism)
 	work := make(chan int, x.Parallelism)
 	defer close(work)
@@ -94,7 +92,7 @@ func (x *executor) run(ctx context.Context) {
 		x.states[i] = stepDone
 		for _, n := range needed[i] {
 			if waits[n]--; waits[n] == 0 {
-				heap.Push(&ready, n)
+				ready.push(n)
 			}
 		}
 	}
@@ -106,7 +104,7 @@ func (x *executor) run(ctx context.Context) {
 		default:
 		}
 		for len(ready) > 0 && running < x.Parallelism && !x.cancelled && x.broken == nil {
-			i := int(heap.Pop(&ready).(int32))
+			i := int(ready.pop())
 			if steps[i].Kind == StepJoin {
 				settle(i)
 				continue

@@ -46,19 +46,18 @@ func (m *maker) anyChange() bool {
 
 type grapher struct {
 	*maker
-	changes  []*Change
-	at       map[string]int   // address → changes
-	members  map[string][]int // block → changes
-	wide     map[string][]int // module, or block in all instances of its module → changes; see membersOf
-	nodes    []gnode
-	apply    []int32 // change → its apply step, or its stand-in; -1 for deletes
-	delete   []int32 // change → its delete step; -1 when there is none
-	push     []int32 // transfer → step
-	edges    []gedge
-	groups   map[string]int32 // block → joint step of its instances' apply
-	deleted  map[string]int32 // block → joint step of the deletion of all that used it
-	updated  map[string]int32 // block → joint step of the update of all that used it
-	resident []bool           // change waits for the manager
+	changes []*Change
+	members map[string][]int // block → changes; see membersOf
+	twice   map[string]bool  // blocks whose address is that of an instance, too
+	wide    map[string][]int // module, or block in all instances of its module → changes; see membersOf
+	nodes   []gnode
+	apply   []int32 // change → its apply step, or its stand-in; -1 for deletes
+	delete  []int32 // change → its delete step; -1 when there is none
+	push    []int32 // transfer → step
+	edges   []gedge
+	groups  map[string]int32 // block → joint step of its instances' apply
+	deleted map[string]int32 // block → joint step of the deletion of all that used it
+	updated map[string]int32 // block → joint step of the update of all that used it
 }
 
 type gnode struct {
@@ -76,10 +75,18 @@ type gedge struct {
 func newGraph(m *maker) *grapher {
 	n := len(m.plan.Changes)
 	return &grapher{
-		maker: m, changes: m.plan.Changes, at: make(map[string]int, n), members: map[string][]int{},
-		apply: make([]int32, n), delete: make([]int32, n), resident: make([]bool, n),
-		groups: map[string]int32{}, deleted: map[string]int32{}, updated: map[string]int32{},
+		maker: m, changes: m.plan.Changes, nodes: make([]gnode, 0, n+len(m.plan.Transfers)), edges: make([]gedge, 0, 4*n),
+		apply: make([]int32, n), delete: make([]int32, n),
+		twice: map[string]bool{}, groups: map[string]int32{}, deleted: map[string]int32{}, updated: map[string]int32{},
 	}
+}
+
+// at is the index of the change of an address.
+func (g *grapher) at(address string) (int, bool) {
+	if c := g.maker.changes[address]; c != nil {
+		return c.at, true
+	}
+	return 0, false
 }
 
 func (g *grapher) node(kind StepKind, index int, name string) int32 {
@@ -97,9 +104,10 @@ func (g *grapher) edge(from, to int32, soft bool) {
 // done has a stand-in, through which the order of the others holds.
 func (g *grapher) steps() {
 	for i, c := range g.changes {
-		g.at[c.Address] = i
-		block, _ := splitAddress(c.Address)
-		g.members[block] = append(g.members[block], i)
+		c.at = i
+		if block, key := splitAddress(c.Address); key != "" && g.maker.changes[block] != nil {
+			g.twice[block] = true
+		}
 		g.apply[i], g.delete[i] = -1, -1
 		if c.Action.ends() || c.Action == Replace {
 			g.delete[i] = g.node(StepDelete, i, "")
@@ -128,7 +136,7 @@ func (g *grapher) steps() {
 // it. An address may stand for an instance that goes and, as that of a block, for
 // those that come instead.
 func (g *grapher) done(dep string) int32 {
-	if i, ok := g.at[dep]; ok && g.apply[i] >= 0 {
+	if i, ok := g.at(dep); ok && g.apply[i] >= 0 {
 		return g.apply[i]
 	}
 	return g.group(g.groups, dep, func(join int32, i int) { g.edge(g.apply[i], join, false) })
@@ -136,6 +144,13 @@ func (g *grapher) done(dep string) int32 {
 
 // membersOf are the changes that a dependency on more than one instance stands for.
 func (g *grapher) membersOf(dep string) []int {
+	if g.members == nil {
+		g.members = make(map[string][]int)
+		for i, c := range g.changes {
+			block, _ := splitAddress(c.Address)
+			g.members[block] = append(g.members[block], i)
+		}
+	}
 	if members, ok := g.members[dep]; ok || !strings.HasPrefix(dep, "module.") {
 		return members
 	}
@@ -192,7 +207,7 @@ func (g *grapher) backward(i int, c *Change) {
 	for _, dep := range deps {
 		// A block that lost its count has its address twice: that of the instance that
 		// stays, and that of the block, of which others go.
-		if j, ok := g.at[dep]; ok && len(g.members[dep]) < 2 && (g.delete[j] >= 0 || g.recorded(dep) != nil) {
+		if j, ok := g.at(dep); ok && !g.twice[dep] && (g.delete[j] >= 0 || g.recorded(dep) != nil) {
 			g.unused(i, j)
 			continue
 		}
@@ -235,11 +250,11 @@ func (g *grapher) cluster() {
 	var managerChange *Change
 	if c := f.changes[f.manager]; c != nil && c.Action != NoOp {
 		managerChange = c
-		manager = g.apply[g.at[c.Address]]
+		manager = g.apply[c.at]
 	}
 	var last int32 = -1
 	if c := f.leaving[f.priorManager]; c != nil {
-		last = g.delete[g.at[c.Address]]
+		last = g.delete[c.at]
 	}
 	for i, c := range g.changes {
 		if c.Action == Read {
@@ -273,7 +288,7 @@ func (g *grapher) beforeCarriers() map[int]bool {
 	visit = func(deps []string) {
 		for _, dep := range deps {
 			members := g.membersOf(dep)
-			if i, ok := g.at[dep]; ok && g.apply[i] >= 0 {
+			if i, ok := g.at(dep); ok && g.apply[i] >= 0 {
 				members = []int{i}
 			}
 			for _, i := range members {
@@ -296,13 +311,13 @@ func (g *grapher) beforeCarriers() map[int]bool {
 // replicas that were on it.
 func (g *grapher) leaving() {
 	for _, p := range g.pods {
-		i := g.at[p.change.Address]
+		i := p.change.at
 		if p.change.Action == NoOp {
 			continue
 		}
 		for _, node := range distinct(p.change.Placement) {
 			if c := g.fleet.changes[node]; c != nil && c.Action != NoOp {
-				g.edge(g.apply[g.at[c.Address]], g.apply[i], false)
+				g.edge(g.apply[c.at], g.apply[i], false)
 			}
 		}
 		for _, node := range p.previous {
@@ -325,7 +340,7 @@ func (g *grapher) leaving() {
 
 func (g *grapher) leaves(node string, step int32) {
 	if c := g.fleet.leaving[node]; c != nil {
-		g.edge(step, g.delete[g.at[c.Address]], false)
+		g.edge(step, g.delete[c.at], false)
 	}
 }
 
@@ -334,9 +349,9 @@ func (g *grapher) pushes() {
 	for t := range g.plan.Transfers {
 		tr, step := &g.plan.Transfers[t], g.push[t]
 		if c := g.fleet.changes[tr.Node]; c != nil && c.Action != NoOp {
-			g.edge(g.apply[g.at[c.Address]], step, false)
+			g.edge(g.apply[c.at], step, false)
 		}
-		if i := g.at[tr.source]; tr.Unknown {
+		if i := g.maker.changes[tr.source].at; tr.Unknown {
 			for _, dep := range g.changes[i].Deps {
 				g.edge(g.done(dep), step, false)
 			}
@@ -344,7 +359,7 @@ func (g *grapher) pushes() {
 			g.edge(g.apply[i], step, false)
 		}
 		for _, address := range tr.Pods {
-			g.edge(step, g.apply[g.at[address]], false)
+			g.edge(step, g.apply[g.maker.changes[address].at], false)
 		}
 	}
 }
@@ -381,7 +396,7 @@ func (g *grapher) hostPorts() {
 		return
 	}
 	for _, p := range g.pods {
-		i := g.at[p.change.Address]
+		i := p.change.at
 		if p.change.Action == NoOp {
 			continue
 		}

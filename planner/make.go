@@ -69,6 +69,8 @@ type maker struct {
 	moved    []string        // pods found to change nothing but their nodes
 	fleet    nodesPlan
 	pods     []*podPlan
+	ending   []*Change                      // of pods that go, or whose replacement comes first
+	slots    []int                          // see sequence
 	bound    map[string]map[int]string      // pod → slot → node, now
 	others   map[string][]scheduler.Running // of other states, by node
 	*ledger

@@ -28,11 +28,11 @@ func (m *maker) place() {
 	}
 	m.usesBefore()
 	nodes := m.occupied(m.lingering(true))
-	requests := make([]scheduler.Request, 0, len(m.pods))
+	requests := make([]*scheduler.Request, 0, len(m.pods))
 	for _, p := range m.pods {
-		requests = append(requests, p.cargo.Request)
+		requests = append(requests, &p.cargo.Request)
 	}
-	result := scheduler.Place(nodes, requests)
+	result := scheduler.PlaceAll(nodes, requests)
 	m.settle(result)
 	m.usesAfter(m.occupied(m.lingering(false)))
 }
@@ -40,9 +40,16 @@ func (m *maker) place() {
 // gather lists the pods, with where each slot is now.
 func (m *maker) gather() {
 	bindings := m.bindings()
+	m.pods = make([]*podPlan, 0, len(m.plan.Changes))
 	for _, c := range m.plan.Changes {
 		k := m.kinds[c.Kind]
-		if k.carried == nil || c.Action.ends() {
+		if k.carried == nil {
+			continue
+		}
+		if c.Action.ends() || c.CreateFirst {
+			m.ending = append(m.ending, c)
+		}
+		if c.Action.ends() {
 			continue
 		}
 		if c.left {
@@ -50,7 +57,9 @@ func (m *maker) gather() {
 			continue
 		}
 		cargo, known, diags := k.carried.Cargo(c.id(), c.After)
-		m.report(m.subject(c.Address), diags, nil, c.Address)
+		if len(diags) > 0 {
+			m.report(m.subject(c.Address), diags, nil, c.Address)
+		}
 		if diags.HasErrors() {
 			continue
 		}
@@ -66,21 +75,21 @@ func (m *maker) gather() {
 		}
 		p.cargo.Request.Previous = p.previous
 		if !cargo.Request.OnAll {
-			p.cargo.Request.Slots = sequence(cargo.Replicas)
+			p.cargo.Request.Slots = m.sequence(cargo.Replicas)
 		}
 		m.pods = append(m.pods, p)
 	}
 }
 
-func sequence(n int) []int {
+// sequence are the numbers from 0 to n-1. They are shared.
+func (m *maker) sequence(n int) []int {
 	if n <= 0 {
 		return nil
 	}
-	s := make([]int, n)
-	for i := range s {
-		s[i] = i
+	for len(m.slots) < n {
+		m.slots = append(m.slots, len(m.slots))
 	}
-	return s
+	return m.slots[:n:n]
 }
 
 // bindings are the present nodes of our pods' slots.
@@ -170,9 +179,9 @@ func (m *maker) occupied(lingering map[string][]scheduler.Running) []scheduler.N
 func (m *maker) lingering(replaced bool) map[string][]scheduler.Running {
 	out := map[string][]scheduler.Running{}
 	bindings := m.bindings()
-	for _, c := range m.plan.Changes {
+	for _, c := range m.ending {
 		k := m.kinds[c.Kind]
-		if k.carried == nil || c.Action != Forget && !(replaced && c.CreateFirst) {
+		if c.Action != Forget && !(replaced && c.CreateFirst) {
 			continue
 		}
 		cargo, known, _ := k.carried.Cargo(c.was(), c.Before)
@@ -230,23 +239,37 @@ func foreignReplicas(w *providers.World, lineage string, ours map[string]bool) m
 
 // settle puts the scheduler's decisions into the plan.
 func (m *maker) settle(result scheduler.Result) {
-	placed := map[string][]scheduler.Decision{}
-	for _, d := range result.Decisions {
-		placed[d.Pod] = append(placed[d.Pod], d)
-	}
-	unplaced := map[string][]scheduler.Unplaced{}
-	for _, u := range result.Unplaced {
-		unplaced[u.Pod] = append(unplaced[u.Pod], u)
-	}
-	m.plan.Pods = make([]PodPlacement, 0, len(m.pods))
-	for _, p := range m.pods {
+	placed := runs(result.Decisions, func(d *scheduler.Decision) string { return d.Pod })
+	unplaced := runs(result.Unplaced, func(u *scheduler.Unplaced) string { return u.Pod })
+	m.plan.Pods = make([]PodPlacement, len(m.pods))
+	for i, p := range m.pods {
 		name := p.cargo.Request.Pod
-		pp := PodPlacement{Address: p.change.Address, Replicas: placed[name], Unplaced: unplaced[name]}
-		m.bind(p, &pp)
-		m.plan.Pods = append(m.plan.Pods, pp)
+		pp := &m.plan.Pods[i]
+		pp.Address, pp.Replicas, pp.Unplaced = p.change.Address, placed(name), unplaced(name)
+		m.bind(p, pp)
 		if len(pp.Unplaced) > 0 {
 			m.fitsNowhere(p, pp.Unplaced)
 		}
+	}
+}
+
+// runs finds the part of a list, which is sorted by pod, that is about one. Most pods are
+// asked for in the list's order.
+func runs[T any](list []T, pod func(*T) string) func(name string) []T {
+	next := 0
+	return func(name string) []T {
+		at := next
+		if at == len(list) || pod(&list[at]) != name {
+			found := false
+			if at, found = slices.BinarySearchFunc(list, name, func(e T, name string) int { return strings.Compare(pod(&e), name) }); !found {
+				return nil
+			}
+		}
+		next = at
+		for next < len(list) && pod(&list[next]) == name {
+			next++
+		}
+		return list[at:next:next]
 	}
 }
 
@@ -269,25 +292,30 @@ func (m *maker) bind(p *podPlan, pp *PodPlacement) {
 	c := p.change
 	m.healing(p)
 	slots := len(p.cargo.Request.Slots)
-	for _, d := range pp.Replicas {
-		slots = max(slots, d.Slot+1)
+	for i := range pp.Replicas {
+		slots = max(slots, pp.Replicas[i].Slot+1)
 	}
 	c.Placement = make([]string, slots)
 	pp.Previous = bySlot(p.previous)
 	var moves []providers.Cause
-	for _, d := range pp.Replicas {
+	told := c.Action == NoOp || c.Action == Update // of others they are no cause
+	for i := range pp.Replicas {
+		d := &pp.Replicas[i]
 		c.Placement[d.Slot] = d.Node
 		was, had := p.previous[d.Slot]
 		switch {
 		case had && was != d.Node:
 			pp.Moved = append(pp.Moved, d.Slot)
+			if !told {
+				break
+			}
 			moves = append(moves, providers.Cause{Path: "placement", Why: fmt.Sprintf("slot %d moves from %s to %s%s", d.Slot, was, d.Node, m.whyMoved(p, was))})
-		case !had:
+		case !had && told:
 			moves = append(moves, providers.Cause{Path: "placement", Why: fmt.Sprintf("slot %d is new on %s", d.Slot, d.Node)})
 		}
 	}
 	for slot, was := range p.previous {
-		if slot >= slots {
+		if slot >= slots && told {
 			moves = append(moves, providers.Cause{Path: "placement", Why: fmt.Sprintf("slot %d leaves %s%s", slot, was, m.whyMoved(p, was))})
 		}
 	}

@@ -116,6 +116,7 @@ type Change struct {
 	ignore []string // lifecycle.ignore_changes
 	left   bool     // the plan is not about it
 	listed bool     // among Plan.Changes
+	at     int      // there; set by the graph
 }
 
 // StepKind says what a step does.

@@ -1,7 +1,6 @@
 package planner
 
 import (
-	"container/heap"
 	"slices"
 )
 
@@ -19,14 +18,13 @@ func (g *grapher) sort() (order, stuck []int32) {
 	ready := make(intHeap, 0, n)
 	for i := range waits {
 		if waits[i] == 0 {
-			ready = append(ready, int32(i))
+			ready = append(ready, int32(i)) // in order: a heap
 		}
 	}
-	heap.Init(&ready)
 	order = make([]int32, 0, n)
 	for {
 		for len(ready) > 0 {
-			i := heap.Pop(&ready).(int32)
+			i := ready.pop()
 			order = append(order, i)
 			waits[i] = -1
 			for _, e := range out.of(i) {
@@ -35,7 +33,7 @@ func (g *grapher) sort() (order, stuck []int32) {
 				}
 				to := g.edges[e].to
 				if waits[to]--; waits[to] == 0 {
-					heap.Push(&ready, to)
+					ready.push(to)
 				}
 			}
 		}
@@ -78,7 +76,7 @@ func (g *grapher) dropSoft(waits []int32, ready *intHeap) bool {
 			waits[victim]--
 		}
 	}
-	heap.Push(ready, victim)
+	ready.push(victim)
 	return true
 }
 
@@ -127,7 +125,7 @@ func (g *grapher) dropAllSoft(waits []int32, ready *intHeap) bool {
 		}
 		e.from, dropped = -1, true
 		if waits[e.to]--; waits[e.to] == 0 {
-			heap.Push(ready, e.to)
+			ready.push(e.to)
 		}
 	}
 	return dropped
@@ -189,7 +187,8 @@ func (g *grapher) emit(order []int32) []Step {
 		}
 	}
 	number := make([]int, n)
-	var steps []Step
+	steps := make([]Step, 0, len(order))
+	needs := make([]int, 0, len(g.edges)) // of all steps
 	for _, i := range order {
 		node := g.nodes[i]
 		number[i] = -1
@@ -197,15 +196,22 @@ func (g *grapher) emit(order []int32) []Step {
 			continue
 		}
 		s := Step{Kind: node.kind, Index: node.index, Name: node.name}
+		from := len(needs)
 		for _, e := range in.of(i) {
 			if f := g.edges[e].from; f >= 0 && number[f] >= 0 {
-				s.Needs = append(s.Needs, number[f])
+				needs = append(needs, number[f])
 			}
 		}
-		slices.Sort(s.Needs)
-		s.Needs = slices.Compact(s.Needs)
+		if len(needs) > from {
+			slices.Sort(needs[from:])
+			needs = needs[:from+len(slices.Compact(needs[from:]))]
+			s.Needs = needs[from:len(needs):len(needs)]
+		}
 		number[i] = len(steps)
 		steps = append(steps, s)
+	}
+	if len(steps) == 0 {
+		return nil
 	}
 	return steps
 }
@@ -251,15 +257,43 @@ func reversed(edges []gedge) []gedge {
 	return out
 }
 
+// intHeap is a heap with the lowest number at its root.
 type intHeap []int32
 
-func (h intHeap) Len() int           { return len(h) }
-func (h intHeap) Less(i, j int) bool { return h[i] < h[j] }
-func (h intHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *intHeap) Push(x any)        { *h = append(*h, x.(int32)) }
-func (h *intHeap) Pop() any {
-	old := *h
-	x := old[len(old)-1]
-	*h = old[:len(old)-1]
-	return x
+func (h *intHeap) push(x int32) {
+	s := append(*h, x)
+	i := len(s) - 1
+	for i > 0 && s[(i-1)/2] > x {
+		s[i] = s[(i-1)/2]
+		i = (i - 1) / 2
+	}
+	s[i] = x
+	*h = s
+}
+
+func (h *intHeap) pop() int32 {
+	s := *h
+	root, x := s[0], s[len(s)-1]
+	s = s[:len(s)-1]
+	*h = s
+	if len(s) == 0 {
+		return root
+	}
+	i := 0
+	for {
+		child := 2*i + 1
+		if child >= len(s) {
+			break
+		}
+		if child+1 < len(s) && s[child+1] < s[child] {
+			child++
+		}
+		if s[child] >= x {
+			break
+		}
+		s[i] = s[child]
+		i = child
+	}
+	s[i] = x
+	return root
 }

@@ -70,7 +70,11 @@ func (t *transferPlan) pod(ctx context.Context, p *podPlan) {
 	}
 }
 
+// distinct are the names in a list, sorted, each once, without "". It may be the list itself.
 func distinct(list []string) []string {
+	if len(list) == 1 && list[0] != "" {
+		return list[:1:1]
+	}
 	out := make([]string, 0, len(list))
 	seen := make(map[string]bool, len(list))
 	for _, s := range list {

@@ -66,11 +66,7 @@ func (m *maker) usesBefore() {
 		m.takeBefore(p.change, p.previous, take)
 	}
 	bindings := m.bindings()
-	for _, c := range m.plan.Changes {
-		k := m.kinds[c.Kind]
-		if k.carried == nil || !c.Action.ends() && !c.CreateFirst {
-			continue
-		}
+	for _, c := range m.ending {
 		m.takeBefore(c, m.placed(bindings, c.was()), take)
 	}
 }
@@ -101,10 +97,10 @@ func (m *maker) usesAfter(nodes []scheduler.Node) {
 			at[n.Name].take(r.MilliCPU, r.Memory)
 		}
 	}
-	for i, pp := range m.plan.Pods {
-		r := m.pods[i].cargo.Request
-		for _, d := range pp.Replicas {
-			if u := at[d.Node]; u != nil {
+	for i := range m.plan.Pods {
+		r, replicas := &m.pods[i].cargo.Request, m.plan.Pods[i].Replicas
+		for n := range replicas {
+			if u := at[replicas[n].Node]; u != nil {
 				u.take(r.MilliCPU, r.Memory)
 			}
 		}

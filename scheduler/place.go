@@ -12,6 +12,15 @@ import (
 // placed, those with the largest share of a node first. A Where that does not
 // parse rules out every node, with the parser's message.
 func Place(nodes []Node, requests []Request) Result {
+	list := make([]*Request, len(requests))
+	for i := range requests {
+		list[i] = &requests[i]
+	}
+	return PlaceAll(nodes, list)
+}
+
+// PlaceAll is Place.
+func PlaceAll(nodes []Node, requests []*Request) Result {
 	w := newWorld(nodes)
 	plans := w.plans(requests)
 	for _, p := range plans {
@@ -21,7 +30,10 @@ func Place(nodes []Node, requests []Request) Result {
 		w.place(p)
 	}
 	slices.SortFunc(w.result.Decisions, func(a, b Decision) int {
-		return cmp.Or(strings.Compare(a.Pod, b.Pod), cmp.Compare(a.Slot, b.Slot), strings.Compare(a.Node, b.Node))
+		if c := strings.Compare(a.Pod, b.Pod); c != 0 {
+			return c
+		}
+		return cmp.Or(cmp.Compare(a.Slot, b.Slot), strings.Compare(a.Node, b.Node))
 	})
 	slices.SortFunc(w.result.Unplaced, func(a, b Unplaced) int {
 		return cmp.Or(strings.Compare(a.Pod, b.Pod), cmp.Compare(a.Slot, b.Slot))
@@ -34,10 +46,11 @@ type world struct {
 	rooms  []*room
 	byName map[string]int
 	result Result
+	ruled  map[string][]string // see rules
 }
 
 func newWorld(nodes []Node) *world {
-	w := &world{byName: make(map[string]int, len(nodes))}
+	w := &world{byName: make(map[string]int, len(nodes)), ruled: map[string][]string{}}
 	for n := range nodes {
 		w.rooms = append(w.rooms, newRoom(&nodes[n]))
 	}
@@ -53,42 +66,92 @@ type plan struct {
 	*Request
 	rules []string // by room: why the node's rules exclude the pod, "" when they allow it
 	slots []int    // still to be placed, ascending
+	// last: nobody asks how many replicas of the pod a room has once its only slot is placed.
+	last bool
 	// home is the room of each slot of a pod that runs on all nodes.
 	home map[int]int
+	// share of the largest node that one replica takes.
+	share float64
 	// failed are the reasons of the last slot that did not fit; nothing was placed since.
 	failed []Reason
 }
 
 // plans orders the requests so that the result does not depend on how they came.
-func (w *world) plans(requests []Request) []*plan {
+func (w *world) plans(requests []*Request) []*plan {
 	largest := room{Node: &Node{}} // no node is larger in either
 	for _, r := range w.rooms {
 		largest.MilliCPU, largest.Memory = max(largest.MilliCPU, r.MilliCPU), max(largest.Memory, r.Memory)
 	}
-	plans := make([]*plan, len(requests))
-	for n := range requests {
-		p := &plan{Request: &requests[n], rules: w.rules(&requests[n])}
-		if p.OnAll {
+	plans, all, total := make([]*plan, len(requests)), make([]plan, len(requests)), 0
+	unique := distinct(requests)
+	for n, r := range requests {
+		p := &all[n]
+		p.Request, p.rules = r, w.rules(r)
+		switch {
+		case p.OnAll:
 			w.number(p)
-		} else {
+		case ascending(p.Slots):
+			p.slots = p.Slots
+		default:
 			p.slots = slices.Compact(slices.Sorted(slices.Values(p.Slots)))
 		}
+		p.share, p.last = largest.share(r), unique && len(p.slots) == 1
+		total += len(p.slots)
 		plans[n] = p
 	}
 	slices.SortStableFunc(plans, func(a, b *plan) int {
-		return cmp.Or(cmp.Compare(largest.share(b.Request), largest.share(a.Request)),
-			strings.Compare(a.Pod, b.Pod), slices.Compare(a.slots, b.slots))
+		if c := cmp.Compare(b.share, a.share); c != 0 {
+			return c
+		}
+		return cmp.Or(strings.Compare(a.Pod, b.Pod), slices.Compare(a.slots, b.slots))
 	})
+	if total > 0 {
+		w.result.Decisions = make([]Decision, 0, total)
+	}
 	return plans
 }
 
-// rules asks every node's rules once for a request.
+// distinct reports whether no two requests are for the same pod.
+func distinct(requests []*Request) bool {
+	sorted := true
+	for i := 1; i < len(requests) && sorted; i++ {
+		sorted = requests[i-1].Pod < requests[i].Pod
+	}
+	if sorted {
+		return true
+	}
+	seen := make(map[string]bool, len(requests))
+	for _, r := range requests {
+		seen[r.Pod] = true
+	}
+	return len(seen) == len(requests)
+}
+
+// ascending reports whether each number is greater than the one before.
+func ascending(list []int) bool {
+	for i := 1; i < len(list); i++ {
+		if list[i-1] >= list[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// rules asks every node's rules once for a request, and for those that demand the same.
 func (w *world) rules(r *Request) []string {
+	demand := r.Where
+	for _, key := range r.Tolerate {
+		demand += "\x00" + key
+	}
+	if out, ok := w.ruled[demand]; ok {
+		return out
+	}
 	check := newRules(r)
 	out := make([]string, len(w.rooms))
 	for n, room := range w.rooms {
 		out[n] = strings.Join(check.against(room.Node), "; ")
 	}
+	w.ruled[demand] = out
 	return out
 }
 
@@ -208,7 +271,11 @@ func (w *world) put(p *plan, slot, n int, kept bool) {
 			d.RunnerUp, d.RunnerUpScore = w.rooms[other].Name, w.rooms[other].score(p.Request, least)
 		}
 	}
-	w.rooms[n].take(Running{Pod: p.Pod, Slot: slot, MilliCPU: p.MilliCPU, Memory: p.Memory, HostPorts: p.HostPorts})
+	running := Running{Pod: p.Pod, Slot: slot, MilliCPU: p.MilliCPU, Memory: p.Memory, HostPorts: p.HostPorts}
+	w.rooms[n].occupy(running)
+	if !p.last {
+		w.rooms[n].pods[p.Pod]++
+	}
 	d.FreeMilliCPU, d.FreeMemory = w.rooms[n].freeCPU, w.rooms[n].freeMemory
 	w.result.Decisions = append(w.result.Decisions, d)
 	p.failed = nil

@@ -386,3 +386,31 @@ func TestTenThousandReplicas(t *testing.T) {
 		t.Errorf("%d placed", len(r.Decisions))
 	}
 }
+
+// TestPlaceCounts: what is known of a request from another with the same demands, or of a
+// pod with one slot, changes nothing: replicas of a pod that several requests are for, in
+// whatever order, are spread as those of one.
+func TestPlaceCounts(t *testing.T) {
+	spot := node("s", 4, 4096)
+	spot.Taints = map[string]string{"spot": "no_schedule"}
+	nodes := []Node{node("a", 4, 4096), node("b", 4, 4096), spot}
+	for name, c := range map[string]struct {
+		requests []Request
+		want     string
+	}{
+		"two requests": {[]Request{{Pod: "p", Slots: []int{1}}, {Pod: "o", Slots: []int{0}}, {Pod: "p", Slots: []int{0}}}, "o[0] → a\np[0] → b\np[1] → a\n"},
+		"one per node": {[]Request{{Pod: "p", Slots: []int{1}, OnePerNode: true, Where: "zone in (a)"}, {Pod: "p", Slots: []int{0}, OnePerNode: true}}, "p[0] → a\np[1] fits nowhere\n" +
+			"  a runs a replica of p already, and one per node is allowed\n" +
+			"  b does not match where = \"zone in (a)\" (zone is \"b\")\n" +
+			"  s has the taint \"spot\", which the pod does not tolerate; does not match where = \"zone in (a)\" (zone is \"s\")\n"},
+		"demands": {[]Request{{Pod: "a", Slots: []int{0}, Where: "zone in (s)", Tolerate: []string{"spot"}}, {Pod: "b", Slots: []int{0}, Tolerate: []string{"spot"}}, {Pod: "c", Slots: []int{0}}},
+			"a[0] → s\nb[0] → a\nc[0] → b\n"},
+		"slots in no order": {[]Request{{Pod: "p", Slots: []int{2, 0, 2, 1}}}, "p[0] → a\np[1] → b\np[2] → a\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := text(Place(nodes, c.requests)); got != c.want {
+				t.Error(cmp.Diff(c.want, got))
+			}
+		})
+	}
+}

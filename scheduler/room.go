@@ -24,10 +24,15 @@ func newRoom(n *Node) *room {
 
 // take takes a replica in.
 func (r *room) take(running Running) {
+	r.occupy(running)
+	r.pods[running.Pod]++
+}
+
+// occupy is take without counting the replica among those of its pod.
+func (r *room) occupy(running Running) {
 	r.freeCPU -= running.MilliCPU
 	r.freeMemory -= running.Memory
 	r.replicas++
-	r.pods[running.Pod]++
 	for _, port := range running.HostPorts {
 		if _, taken := r.ports[port]; !taken {
 			r.ports[port] = replicaName(running.Pod, running.Slot)
