@@ -17,8 +17,14 @@ import (
 // Set to applied values, it returns the configuration with these known. An error
 // in a part that all instances share is reported by the first of them.
 func (e *Evaluator) Decode(b *Block, key cty.Value) (*Instance, hcl.Diagnostics) {
+	inst := new(Instance)
+	return inst, e.DecodeInto(inst, b, key)
+}
+
+// DecodeInto is Decode into an instance that is there already.
+func (e *Evaluator) DecodeInto(inst *Instance, b *Block, key cty.Value) hcl.Diagnostics {
 	r := b.Resource
-	inst := &Instance{
+	*inst = Instance{
 		Kind: r.Kind, Name: r.Name, Key: key, Range: r.Range,
 		Lifecycle: r.Lifecycle, Timeouts: r.Timeouts,
 		Config: cty.UnknownVal(r.ty),
@@ -29,7 +35,7 @@ func (e *Evaluator) Decode(b *Block, key cty.Value) (*Instance, hcl.Diagnostics)
 		if key != cty.NilVal && key.IsKnown() {
 			inst.Address = InstanceAddress(b.address, key)
 		}
-		return inst, hcl.Diagnostics{{
+		return hcl.Diagnostics{{
 			Severity: hcl.DiagError, Summary: "No such instance",
 			Detail:  inst.Address + " is not an instance of the configuration.",
 			Subject: r.Range.Ptr(),
@@ -63,7 +69,7 @@ func (e *Evaluator) Decode(b *Block, key cty.Value) (*Instance, hcl.Diagnostics)
 	if len(diags) == 0 {
 		f.release()
 	}
-	return inst, tidy(append(b.in.locate(diags), e.reported()...))
+	return tidy(append(b.in.locate(diags), e.reported()...))
 }
 
 // bind gives count and each their values, and a copy's gaps theirs.

@@ -198,6 +198,15 @@ func Simple(obj cty.Value, name string) (v any, ok bool) {
 	return nil, false
 }
 
+// Int64 is a known number without marks that is not null, and whether it is exactly that.
+// AsBigFloat makes a copy of it.
+func Int64(v cty.Value) (n int64, accuracy big.Accuracy) {
+	if f, ok := raw(v).(*big.Float); ok && layoutKnown {
+		return f.Int64()
+	}
+	return v.AsBigFloat().Int64()
+}
+
 // Listed are the elements of a list that is an attribute of a known object, none when it
 // is null. ok is false of anything else, and where the object or the list has marks.
 func Listed(obj cty.Value, name string) (elems []cty.Value, ok bool) {
@@ -205,10 +214,11 @@ func Listed(obj cty.Value, name string) (elems []cty.Value, ok bool) {
 	if !layoutKnown || !isMap || !obj.Type().IsObjectType() {
 		return nil, false
 	}
-	list, isList := attrs[name].([]any)
+	v := attrs[name]
+	list, isList := v.([]any)
 	switch {
 	case !isList:
-		return nil, attrs[name] == nil
+		return nil, v == nil
 	case len(list) == 0:
 		return nil, true
 	}
@@ -216,7 +226,7 @@ func Listed(obj cty.Value, name string) (elems []cty.Value, ok bool) {
 	if !ty.IsListType() {
 		return nil, false
 	}
-	return Elements(fromRaw(ty, list)), true
+	return Elements(fromRaw(ty, v)), true
 }
 
 // AllTexts reports whether v is a known list or map of texts, none of them null, unknown or

@@ -21,6 +21,7 @@ type codec struct {
 	ty    cty.Type
 	shape shape
 	null  cty.Value
+	empty cty.Value      // of a list
 	attrs []attrCodec    // of an object, by name
 	index map[string]int // name → attrs
 	// absent is the representation of an object without any attribute; shared.
@@ -77,7 +78,7 @@ func newCodec(ty cty.Type) *codec {
 			c.dynamic = c.dynamic || a.dynamic
 		}
 	case ty.IsListType():
-		c.shape, c.elem = shapeList, newCodec(ty.ElementType())
+		c.shape, c.elem, c.empty = shapeList, newCodec(ty.ElementType()), cty.ListValEmpty(ty.ElementType())
 	case ty.IsSetType():
 		c.shape, c.elem = shapeSet, newCodec(ty.ElementType())
 	case ty.IsMapType():

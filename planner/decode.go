@@ -19,6 +19,8 @@ type decoder struct {
 	in      []byte
 	pos     int
 	depth   int
+	texts   map[string]cty.Value // short ones, which many values have
+	lost    int                  // how many more texts were not among them than were
 	// odd: a dynamic value was met, so that types are not those of the codecs.
 	odd bool
 }
@@ -41,7 +43,7 @@ const (
 )
 
 func newDecoder() *decoder {
-	return &decoder{memo: map[*codec]*memo{}, scratch: map[*codec]map[string]cty.Value{}}
+	return &decoder{memo: map[*codec]*memo{}, scratch: map[*codec]map[string]cty.Value{}, texts: map[string]cty.Value{}}
 }
 
 var errTruncated = errors.New("the JSON ends too early")
@@ -103,8 +105,7 @@ func (d *decoder) value(c *codec) (cty.Value, error) {
 	}
 	switch c.shape {
 	case shapeString:
-		s, err := d.str()
-		return cty.StringVal(s), err
+		return d.string()
 	case shapeNumber:
 		return d.number()
 	case shapeBool:
@@ -234,6 +235,9 @@ func (d *decoder) attributes(c *codec, set func(name string, v cty.Value)) error
 }
 
 func (d *decoder) mapping(c *codec) (cty.Value, error) {
+	if layoutKnown && !c.dynamic {
+		return d.rawMapping(c)
+	}
 	vals := map[string]cty.Value{}
 	err := d.members(func(key []byte) error {
 		name := string(key) // before the decoder goes on
@@ -255,12 +259,31 @@ func (d *decoder) mapping(c *codec) (cty.Value, error) {
 	return cty.MapVal(vals), nil
 }
 
+// rawMapping is mapping of elements that all have exactly the type that they should have.
+func (d *decoder) rawMapping(c *codec) (cty.Value, error) {
+	vals := map[string]any{}
+	err := d.members(func(key []byte) error {
+		name, _ := raw(d.known(key)).(string)
+		v, err := d.value(c.elem)
+		if err != nil {
+			return fmt.Errorf("[%q]: %w", name, err)
+		}
+		vals[name] = raw(v)
+		return nil
+	})
+	if err != nil {
+		return cty.NilVal, err
+	}
+	return fromRaw(c.ty, vals), nil
+}
+
 func (d *decoder) sequence(c *codec) (cty.Value, error) {
 	if d.peek() != '[' {
 		return cty.NilVal, d.errorf("a list is expected")
 	}
 	d.pos++
-	var vals []cty.Value
+	var few [4]cty.Value
+	vals := few[:0]
 	for first := true; d.peek() != ']'; first = false {
 		if !first {
 			if d.peek() != ',' {
@@ -303,7 +326,7 @@ func (c *codec) collect(vals []cty.Value) (cty.Value, error) {
 	}
 	switch {
 	case len(vals) == 0:
-		return cty.ListValEmpty(c.elem.ty), nil
+		return c.empty, nil
 	case layoutKnown && !c.dynamic:
 		elems := make([]any, len(vals))
 		for i, v := range vals {

@@ -163,7 +163,9 @@ func (m *maker) ask(k *kindInfo, c *Change, inst *lang.Instance, prior, config c
 		Identity: c.id(), Prior: prior, Config: config, Fresh: fresh,
 		HashKey: m.in.State.HashKey, BaseDir: m.in.BaseDir, Resolve: m.in.Resolve, Outside: m.in.Outside, Context: m.ctx,
 	})
-	m.report(&inst.Range, resp.Diags, err, inst.Address)
+	if len(resp.Diags) > 0 || err != nil {
+		m.report(inst.Range.Ptr(), resp.Diags, err, inst.Address)
+	}
 	if err != nil || resp.Diags.HasErrors() {
 		return resp, false
 	}

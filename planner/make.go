@@ -49,15 +49,17 @@ func Make(ctx context.Context, in Input) (*Plan, hcl.Diagnostics) {
 
 // maker makes one plan.
 type maker struct {
-	in     Input
-	ctx    context.Context
-	kinds  map[string]*kindInfo
-	ev     *lang.Evaluator
-	dec    *decoder
-	plan   *Plan
-	diags  hcl.Diagnostics
-	blocks map[string]*blockPlan // of the configuration, by address
-	order  []*blockPlan          // blocks, as they were evaluated
+	in    Input
+	ctx   context.Context
+	kinds map[string]*kindInfo
+	ev    *lang.Evaluator
+	dec   *decoder
+	plan  *Plan
+	diags hcl.Diagnostics
+	// decoded is the instance that is being planned: nothing keeps a part of it.
+	decoded lang.Instance
+	blocks  map[string]*blockPlan // of the configuration, by address
+	order   []*blockPlan          // blocks, as they were evaluated
 	// changes by address, those that failed to be planned as nil.
 	changes map[string]*Change
 	// declared are the blocks of the configuration, by address; nil before they are needed.
@@ -71,6 +73,7 @@ type maker struct {
 	pods     []*podPlan
 	ending   []*Change                      // of pods that go, or whose replacement comes first
 	slots    []int                          // see sequence
+	lone     map[string]map[int]string      // see only
 	bound    map[string]map[int]string      // pod → slot → node, now
 	others   map[string][]scheduler.Running // of other states, by node
 	*ledger
@@ -222,7 +225,8 @@ func (m *maker) block(in *lang.Block) {
 		b.instances = make([]*Change, 0, len(keys))
 	}
 	for _, key := range keys {
-		inst, diags := m.ev.Decode(in, key)
+		inst := &m.decoded
+		diags := m.ev.DecodeInto(inst, in, key)
 		var c *Change
 		m.about(inst.Address, func() {
 			m.diags = append(m.diags, diags...)

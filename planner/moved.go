@@ -25,6 +25,7 @@ type ledger struct {
 	renamed map[string]string
 	moves   *lang.Moves // nil: none
 	own     bool        // state is a copy
+	key     []byte      // scratch of reshape
 	// touched are instances whose record names an address that is no more.
 	touched map[string]bool
 }
@@ -168,6 +169,12 @@ func (l *ledger) reshape(b *lang.Block, keys []cty.Value) {
 	single := b.Address()
 	if keys[0] == cty.NilVal && (len(l.state.Instances) == 0 || l.state.Instances[single] != nil) {
 		return // most are new, or as they were
+	}
+	if keys[0] == cty.NilVal {
+		l.key = append(append(l.key[:0], single...), "[0]"...)
+		if l.state.Instances[string(l.key)] == nil {
+			return
+		}
 	}
 	first := lang.InstanceAddress(single, cty.Zero)
 	from, to := first, single

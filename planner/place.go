@@ -116,10 +116,25 @@ func bindingsOf(w *providers.World) map[string]map[int]string {
 }
 
 func (m *maker) recordedPlacement(address string) map[int]string {
-	if rec := m.recorded(address); rec != nil {
-		return placementOf(rec.Placement)
+	rec := m.recorded(address)
+	switch {
+	case rec == nil:
+		return nil
+	case len(rec.Placement) == 1 && rec.Placement[0] != "":
+		return m.only(rec.Placement[0])
 	}
-	return nil
+	return placementOf(rec.Placement)
+}
+
+// only is the placement of a single slot. It is shared.
+func (m *maker) only(node string) map[int]string {
+	if m.lone[node] == nil {
+		if m.lone == nil {
+			m.lone = map[string]map[int]string{}
+		}
+		m.lone[node] = map[int]string{0: node}
+	}
+	return m.lone[node]
 }
 
 // placementOf turns a list of nodes by slot into a map; nil when there are none.

@@ -35,6 +35,40 @@ func (d *decoder) text() ([]byte, error) {
 	return nil, errTruncated
 }
 
+// string reads a string as a value.
+func (d *decoder) string() (cty.Value, error) {
+	text, err := d.text()
+	if err != nil {
+		return cty.NilVal, err
+	}
+	return d.known(text), nil
+}
+
+// Bounds of the texts that are kept: longer ones are seldom equal, and a state that has
+// textTries more that were not found than were has few that are.
+const (
+	textMax     = 128
+	textEntries = 1 << 12
+	textTries   = 1 << 12
+)
+
+// known is the value of a text: one that was read before has its value already.
+func (d *decoder) known(text []byte) cty.Value {
+	if len(text) > textMax || d.lost > textTries {
+		return cty.StringVal(string(text))
+	}
+	if v, ok := d.texts[string(text)]; ok {
+		d.lost--
+		return v
+	}
+	d.lost++
+	v := cty.StringVal(string(text))
+	if len(d.texts) < textEntries {
+		d.texts[string(text)] = v
+	}
+	return v
+}
+
 func (d *decoder) escaped() ([]byte, error) {
 	start := d.pos
 	end, err := d.skipString()
@@ -84,9 +118,20 @@ func (d *decoder) number() (cty.Value, error) {
 	return parseNumber(string(d.in[start:d.pos]))
 }
 
+// smallNumbers are the values of the numbers from 0 on.
+var smallNumbers = func() (all [256]cty.Value) {
+	for n := range all {
+		all[n] = cty.NumberIntVal(int64(n))
+	}
+	return all
+}()
+
 func parseNumber(s string) (cty.Value, error) {
 	if len(s) < 19 {
 		if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+			if n >= 0 && n < int64(len(smallNumbers)) {
+				return smallNumbers[n], nil
+			}
 			return cty.NumberIntVal(n), nil
 		}
 	}

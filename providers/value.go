@@ -33,7 +33,7 @@ func Int(obj cty.Value, name string) int64 {
 	if !ok || v.Type() != cty.Number {
 		return 0
 	}
-	n, _ := v.AsBigFloat().Int64()
+	n, _ := lang.Int64(v)
 	return n
 }
 

@@ -33,7 +33,7 @@ func (Kind) Plan(req providers.PlanRequest) providers.PlanResponse {
 	if ran && unchanged(req, lists[:]) {
 		return providers.PlanResponse{Planned: req.Prior, Diags: diags} // shared: 10,000 of them cost nothing
 	}
-	set := make([]lang.Attr, 0, len(lists)+len(computed))
+	set := make([]lang.Attr, 0, 5) // len(lists)+len(computed), on the stack
 	for i := range lists {
 		if v, changed := lists[i].withRefs(req.Fresh && len(lists[i].marks) == 0); changed {
 			set = append(set, lang.Attr{Name: lists[i].name, Value: v})

@@ -184,7 +184,7 @@ func notEmpty(v cty.Value) error {
 
 func wholeNumber(lo, hi int64) func(cty.Value) error {
 	return func(v cty.Value) error {
-		n, acc := v.AsBigFloat().Int64()
+		n, acc := lang.Int64(v)
 		if acc != big.Exact || n < lo || n > hi {
 			return fmt.Errorf("%s is not a whole number from %d to %d", v.AsBigFloat().Text('f', -1), lo, hi)
 		}
