@@ -1,6 +1,8 @@
 package planner
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/zclconf/go-cty/cty"
@@ -268,6 +270,28 @@ func TestDecodeDynamic(t *testing.T) {
 		got, err := newDecoder().decode(newCodec(ty), []byte(in))
 		if err != nil || !got.RawEquals(want) || !got.Type().Equals(want.Type()) {
 			t.Errorf("%s: %#v, %v; cty has %#v", in, got, err, want)
+		}
+	}
+}
+
+// TestSharedTexts: texts, keys and numbers that come again have the values that cty's own
+// decoder gives them, also after more of them than are kept.
+func TestSharedTexts(t *testing.T) {
+	ty := cty.Object(map[string]cty.Type{"l": cty.List(cty.String), "m": cty.Map(cty.Number), "e": cty.List(cty.String), "s": cty.Map(cty.List(cty.String))})
+	c, d := newCodec(ty), newDecoder()
+	long := strings.Repeat("x", textMax+1)
+	for i := range textTries + 10 {
+		in := fmt.Sprintf(`{"e":[],"l":["a","%d","e\u0301","é","%s",null,"\n"],"m":{"e\u0301":-0,"k%d":%d,"n":255,"o":256,"p":1.5},"s":{"a":["a","b","c","d","e"],"b":[]}}`, i, long, i, i)
+		got, err := d.decode(c, []byte(in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i%100 > 0 && i < textTries {
+			continue
+		}
+		want, err := ctyjson.Unmarshal([]byte(in), ty)
+		if err != nil || !got.RawEquals(want) {
+			t.Fatalf("%s is %#v, and not %#v (%v)", in, got, want, err)
 		}
 	}
 }
