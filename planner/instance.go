@@ -53,6 +53,9 @@ func (m *maker) instance(k *kindInfo, inst *lang.Instance) *Change {
 	if m.moving[c.Address] {
 		m.move(k, c)
 	}
+	if k.carried != nil {
+		c.pod = m.podPlan(k, c) // now that the value is at hand
+	}
 	return c
 }
 

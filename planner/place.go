@@ -7,6 +7,8 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/hashicorp/hcl/v2"
+
 	"github.com/stowage-iac/stowage/api"
 	"github.com/stowage-iac/stowage/providers"
 	"github.com/stowage-iac/stowage/scheduler"
@@ -17,7 +19,16 @@ import (
 type podPlan struct {
 	change   *Change
 	cargo    providers.Cargo
-	previous map[int]string // slot → node, now
+	known    bool            // what placement depends on is
+	diags    hcl.Diagnostics // of the cargo
+	previous map[int]string  // slot → node, now
+}
+
+// podPlan reads what is to be placed of a change.
+func (m *maker) podPlan(k *kindInfo, c *Change) *podPlan {
+	p := &podPlan{change: c}
+	p.cargo, p.known, p.diags = k.carried.Cargo(c.id(), c.After)
+	return p
 }
 
 // place finds a node for every replica, all at once.
@@ -56,20 +67,24 @@ func (m *maker) gather() {
 			m.leftPod(k, c)
 			continue
 		}
-		cargo, known, diags := k.carried.Cargo(c.id(), c.After)
-		if len(diags) > 0 {
-			m.report(m.subject(c.Address), diags, nil, c.Address)
+		p := c.pod
+		if c.pod = nil; p == nil {
+			p = m.podPlan(k, c)
 		}
-		if diags.HasErrors() {
+		if len(p.diags) > 0 {
+			m.report(m.subject(c.Address), p.diags, nil, c.Address)
+		}
+		if p.diags.HasErrors() {
 			continue
 		}
-		if !known {
+		if !p.known {
 			m.diags = append(m.diags, errorf(m.subject(c.Address), "Placement depends on values known after apply", fmt.Sprintf(
 				"The replicas, resources, host ports or placement of %s depend on values that only an apply will know, and a plan names the node of every replica. "+
 					"Use values that are known before, or apply in two steps: first what they depend on.", c.Address)))
 			continue
 		}
-		p := &podPlan{change: c, cargo: cargo, previous: bindings[cargo.Request.Pod]}
+		cargo := &p.cargo
+		p.previous = bindings[cargo.Request.Pod]
 		if p.previous == nil && !c.CreateFirst {
 			p.previous = m.recordedPlacement(c.Address)
 		}

@@ -117,6 +117,7 @@ type Change struct {
 	left   bool     // the plan is not about it
 	listed bool     // among Plan.Changes
 	at     int      // there; set by the graph
+	pod    *podPlan // of a change that was planned of the configuration and has replicas
 }
 
 // StepKind says what a step does.
