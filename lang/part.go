@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"math/big"
 	"slices"
 
 	"github.com/zclconf/go-cty/cty"
@@ -72,4 +73,32 @@ func AppendElements(to []cty.Value, v cty.Value) []cty.Value {
 		to = append(to, fromRaw(ety, elems[0]))
 	}
 	return to
+}
+
+// Scalar is the string, bool or *big.Float of a known text, bool or number, nil of
+// anything else. A number must not be changed.
+func Scalar(v cty.Value) any {
+	if !layoutKnown {
+		return slowScalar(v)
+	}
+	switch x := raw(v).(type) {
+	case string, bool, *big.Float:
+		return x
+	}
+	return nil
+}
+
+func slowScalar(v cty.Value) any {
+	if v == cty.NilVal || v.IsMarked() || !v.IsKnown() || v.IsNull() {
+		return nil
+	}
+	switch v.Type() {
+	case cty.String:
+		return v.AsString()
+	case cty.Bool:
+		return v.True()
+	case cty.Number:
+		return v.AsBigFloat()
+	}
+	return nil
 }

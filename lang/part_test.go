@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 
@@ -48,6 +49,44 @@ func TestParts(t *testing.T) {
 	for name, v := range map[string]cty.Value{"object": cty.ObjectVal(m), "map": cty.MapVal(m)} {
 		if got := AppendKeys([]string{"z"}, v); !slices.Equal(got, []string{"z", "a", "b", "n", "u", "w"}) {
 			t.Errorf("%s has the keys %q", name, got)
+		}
+	}
+}
+
+// TestFields: a reader gives the parts of objects of its type, of another, and of what is no object.
+func TestFields(t *testing.T) {
+	names := []string{"b", "x", "a", "n"}
+	f := NewFields(names)
+	m := map[string]cty.Value{"a": cty.StringVal("1"), "b": cty.UnknownVal(cty.Bool), "c": cty.True, "n": cty.NullVal(cty.Number)}
+	other := map[string]cty.Value{"a": cty.Zero, "x": cty.True.WithMarks(Sensitive)}
+	for _, v := range []cty.Value{
+		cty.ObjectVal(m), cty.ObjectVal(other), WithAttributes(cty.ObjectVal(m), map[string]cty.Value{"a": cty.StringVal("2")}), cty.EmptyObjectVal,
+		cty.NilVal, cty.NullVal(cty.Object(map[string]cty.Type{"a": cty.String})), cty.MapVal(map[string]cty.Value{"a": cty.True}), cty.UnknownVal(cty.EmptyObject),
+		cty.ObjectVal(m),
+	} {
+		got := make([]cty.Value, len(names))
+		f.Read(got, v)
+		for i, name := range names {
+			if want := Part(v, name); (got[i] == cty.NilVal) != (want == cty.NilVal) || want != cty.NilVal && !got[i].RawEquals(want) {
+				t.Errorf("%s of %#v: %#v, want %#v", name, v, got[i], want)
+			}
+		}
+	}
+}
+
+// TestScalar: of nothing but known texts, bools and numbers.
+func TestScalar(t *testing.T) {
+	number := cty.MustParseNumberVal("1.5")
+	for _, tc := range []struct {
+		v    cty.Value
+		want any
+	}{
+		{cty.StringVal("a"), "a"}, {cty.StringVal(""), ""}, {cty.False, false}, {number, number.AsBigFloat()},
+		{cty.NilVal, nil}, {cty.NullVal(cty.String), nil}, {cty.UnknownVal(cty.String), nil}, {cty.StringVal("a").WithMarks(Sensitive), nil},
+		{cty.ListVal([]cty.Value{cty.True}), nil}, {cty.EmptyObjectVal, nil}, {cty.DynamicVal, nil},
+	} {
+		if got := Scalar(tc.v); !reflect.DeepEqual(got, tc.want) {
+			t.Errorf("%#v: %#v", tc.v, got)
 		}
 	}
 }

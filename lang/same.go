@@ -144,11 +144,11 @@ func samePlain(x, y any) (same, plain bool) {
 	return false, false
 }
 
-// partType is the type of an attribute or element.
+// partType is the type of an attribute or element that there is.
 func partType(ty cty.Type, name string, i int) cty.Type {
 	switch {
 	case ty.IsObjectType():
-		return ty.AttributeType(name)
+		return ty.AttributeTypes()[name]
 	case ty.IsTupleType():
 		return ty.TupleElementType(i)
 	}

@@ -56,15 +56,23 @@ func (p *printer) tall(depth int, s symbol, l lead, v cty.Value, trail string) b
 	if s == removed {
 		before, after = v, cty.NilVal
 	}
-	switch {
-	case composite(v):
+	switch text := lang.Scalar(v).(type) {
+	case nil:
+		if !composite(v) {
+			return false
+		}
 		p.collection(depth, s, l, before, after, trail)
-	case !isMultiline(v):
-		return false
-	case s == removed:
-		p.heredoc(depth, s, l, v.AsString(), "", trail)
+	case string:
+		switch {
+		case !severalLines(text):
+			return false
+		case s == removed:
+			p.heredoc(depth, s, l, text, "", trail)
+		default:
+			p.heredoc(depth, s, l, "", text, trail)
+		}
 	default:
-		p.heredoc(depth, s, l, "", v.AsString(), trail)
+		return false
 	}
 	return true
 }

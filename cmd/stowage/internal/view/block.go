@@ -15,7 +15,7 @@ import (
 type attribute struct {
 	name   string
 	schema *schema.Attribute
-	source *attribute // the argument that resolves to it, if any
+	source int // number of the argument that resolves to it, -1 where there is none
 }
 
 // nested is one type of nested block.
@@ -24,77 +24,93 @@ type nested struct {
 	schema *schema.NestedBlock
 }
 
-// parts lists what a block may contain, sorted: by its schema, or without one by the type of its value.
-func parts(sch *schema.Block, values ...cty.Value) (attrs []attribute, blocks []nested) {
-	if sch == nil {
-		seen := map[string]bool{}
-		for _, v := range values {
-			if v == cty.NilVal || !v.Type().IsObjectType() {
-				continue
-			}
-			for name := range v.Type().AttributeTypes() {
-				if !seen[name] {
-					attrs = append(attrs, attribute{name: name})
-				}
-				seen[name] = true
-			}
-		}
-	} else {
-		for name, a := range sch.Attributes {
-			attrs = append(attrs, attribute{name: name, schema: a})
-		}
-		for name, b := range sch.Blocks {
-			blocks = append(blocks, nested{name, b})
-		}
-	}
-	slices.SortFunc(attrs, func(a, b attribute) int { return strings.Compare(a.name, b.name) })
-	slices.SortFunc(blocks, func(a, b nested) int { return strings.Compare(a.name, b.name) })
-	for i := range attrs {
-		attrs[i].source = sourceOf(attrs[i].name, attrs)
-	}
-	return attrs, blocks
-}
-
-// sourceOf finds the argument that resolves to an attribute.
-func sourceOf(name string, attrs []attribute) *attribute {
-	for i, a := range attrs {
-		if a.schema != nil && a.schema.Ref != nil && a.schema.Ref.As == name {
-			return &attrs[i]
-		}
-	}
-	return nil
-}
-
-// members are what parts gives for a schema.
+// members are what a block may contain, each sorted by name.
 type members struct {
 	attrs  []attribute
 	blocks []nested
+	fields *lang.Fields // attributes and behind them blocks
 }
 
-// parts is what a block may contain; a schema is sorted once.
-func (p *printer) parts(sch *schema.Block, values ...cty.Value) ([]attribute, []nested) {
+// membersOf lists what a block may contain: by its schema, or without one by the type of its value.
+func membersOf(sch *schema.Block, values ...cty.Value) *members {
+	m := new(members)
 	if sch == nil {
-		return parts(nil, values...)
+		m.typed(values)
+	} else {
+		for name, a := range sch.Attributes {
+			m.attrs = append(m.attrs, attribute{name: name, schema: a})
+		}
+		for name, b := range sch.Blocks {
+			m.blocks = append(m.blocks, nested{name, b})
+		}
+	}
+	slices.SortFunc(m.attrs, func(a, b attribute) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(m.blocks, func(a, b nested) int { return strings.Compare(a.name, b.name) })
+	var names []string
+	for i := range m.attrs {
+		a := &m.attrs[i]
+		names = append(names, a.name)
+		a.source = slices.IndexFunc(m.attrs, func(o attribute) bool {
+			return o.schema != nil && o.schema.Ref != nil && o.schema.Ref.As == a.name
+		})
+	}
+	for _, n := range m.blocks {
+		names = append(names, n.name)
+	}
+	m.fields = lang.NewFields(names)
+	return m
+}
+
+// typed adds the attributes of the objects among some values.
+func (m *members) typed(values []cty.Value) {
+	seen := map[string]bool{}
+	for _, v := range values {
+		if v == cty.NilVal || !v.Type().IsObjectType() {
+			continue
+		}
+		for name := range v.Type().AttributeTypes() {
+			if !seen[name] {
+				m.attrs = append(m.attrs, attribute{name: name})
+			}
+			seen[name] = true
+		}
+	}
+}
+
+// members are what a block may contain; a schema is looked into once.
+func (p *printer) members(sch *schema.Block, values ...cty.Value) *members {
+	if sch == nil {
+		return membersOf(nil, values...)
 	}
 	m := p.known[sch]
 	if m == nil {
-		m = new(members)
-		m.attrs, m.blocks = parts(sch)
+		m = membersOf(sch)
 		if p.known == nil {
 			p.known = map[*schema.Block]*members{}
 		}
 		p.known[sch] = m
 	}
-	return m.attrs, m.blocks
+	return m
 }
 
-// get is a block's attribute; it is marked when its schema says that it is sensitive.
-func (a *attribute) get(v cty.Value) cty.Value {
-	got := lang.Part(v, a.name)
-	if a.schema != nil && a.schema.Sensitive && !absent(got) {
-		got = got.Mark(hidden)
+// room is enough for the members of most blocks.
+type room [24]cty.Value
+
+// of reads the members of a block, the attributes first. What the schema calls
+// sensitive is marked.
+func (r *room) of(m *members, block cty.Value) []cty.Value {
+	n := len(m.attrs) + len(m.blocks)
+	values := slices.Grow(r[:0], n)[:n]
+	if absent(block) {
+		return values
 	}
-	return got
+	m.fields.Read(values, block)
+	for i, a := range m.attrs {
+		if a.schema != nil && a.schema.Sensitive && !absent(values[i]) {
+			values[i] = values[i].Mark(hidden)
+		}
+	}
+	return values
 }
 
 type mark string
@@ -112,40 +128,35 @@ func (a *attribute) isDefault(v cty.Value) bool {
 	return same(v, a.schema.Default)
 }
 
-// repeats reports whether a value of the attribute only repeats the argument that
-// resolves to it: image = "NAME@sha256:…" and the ref that it became.
-func (a *attribute) repeats(block, v cty.Value) bool {
-	return a.source != nil && same(a.source.get(block), v)
+// repeats reports whether an attribute only repeats the argument that resolves to
+// it: image = "NAME@sha256:…" and the ref that it became.
+func (a *attribute) repeats(values []cty.Value, number int) bool {
+	return a.source >= 0 && same(values[a.source], values[number])
 }
 
 // attributes writes the arguments that differ. On a side that is absent as a
 // whole (create, destroy), arguments at their defaults are left out.
-func (p *printer) attributes(depth int, path string, attrs []attribute, before, after cty.Value) {
-	oneSided := absent(before) || absent(after)
-	type row struct {
-		*attribute
-		before, after cty.Value
-	}
-	var few [16]row
-	rows := few[:0]
+func (p *printer) attributes(depth int, path string, attrs []attribute, before, after []cty.Value, oneSided bool) {
+	var few [16]int
+	show := few[:0]
 	unchanged, longest := 0, 0
 	for i := range attrs {
-		a := &attrs[i]
-		b, n := a.get(before), a.get(after)
+		a, b, n := &attrs[i], before[i], after[i]
 		switch {
 		case absent(b) && absent(n):
-		case a.repeats(before, b) && a.repeats(after, n):
+		case a.repeats(before, i) && a.repeats(after, i):
 		case oneSided && a.isDefault(b) && a.isDefault(n):
 		case !oneSided && same(b, n):
 			unchanged++
 		default:
-			rows = append(rows, row{a, b, n})
+			show = append(show, i)
 			longest = max(longest, len(a.name))
 		}
 	}
-	for _, r := range rows {
-		l := lead{name: r.name, pad: longest - len(r.name)}
-		p.value(depth, l, r.before, r.after, p.forced(p.path(path, r.name)), r.schema)
+	for _, i := range show {
+		a := &attrs[i]
+		l := lead{name: a.name, pad: longest - len(a.name)}
+		p.value(depth, l, before[i], after[i], p.forced(p.path(path, a.name)), a.schema)
 	}
 	p.hidden(depth, unchanged, "unchanged argument")
 }
@@ -157,11 +168,11 @@ type pair struct {
 }
 
 // blocks writes the nested blocks that differ, as the user writes them.
-func (p *printer) blocks(depth int, path string, blocks []nested, before, after cty.Value) {
+func (p *printer) blocks(depth int, path string, blocks []nested, before, after []cty.Value) {
 	unchanged, first := 0, true
 	var few [4]pair
-	for _, n := range blocks {
-		b, a := lang.Part(before, n.name), lang.Part(after, n.name)
+	for i, n := range blocks {
+		b, a := before[i], after[i]
 		if whole(a) || whole(b) {
 			p.value(depth, lead{name: n.name}, b, a, p.forced(p.path(path, n.name)), nil)
 			continue

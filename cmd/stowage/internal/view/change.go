@@ -199,9 +199,11 @@ func (p *printer) block(depth int, s symbol, h head, path string, sch *schema.Bl
 	empty := len(p.b)
 	p.end(" {")
 	body := len(p.b)
-	attrs, blocks := p.parts(sch, before, after)
-	p.attributes(depth+1, path, attrs, before, after)
-	p.blocks(depth+1, path, blocks, before, after)
+	m := p.members(sch, before, after)
+	var r, q room
+	was, is, n := r.of(m, before), q.of(m, after), len(m.attrs)
+	p.attributes(depth+1, path, m.attrs, was[:n], is[:n], absent(before) || absent(after))
+	p.blocks(depth+1, path, m.blocks, was[n:], is[n:])
 	if len(p.b) == body {
 		p.b = p.b[:empty]
 		p.end(" {}")

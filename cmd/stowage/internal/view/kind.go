@@ -29,12 +29,12 @@ func kindHeader(kind string) string {
 }
 
 func (v View) describe(b *strings.Builder, indent string, s *schema.Block) {
-	attrs, blocks := parts(s)
+	m := membersOf(s)
 	longest := 0
-	for _, a := range attrs {
+	for _, a := range m.attrs {
 		longest = max(longest, len(a.name))
 	}
-	for _, a := range attrs {
+	for _, a := range m.attrs {
 		facts := attributeFacts(a.schema)
 		b.WriteString(indent + v.Bold(a.name) + strings.Repeat(" ", longest-len(a.name)+2) + facts + "\n")
 		for _, doc := range []string{a.schema.Doc, later(a.schema.Later)} {
@@ -43,7 +43,7 @@ func (v View) describe(b *strings.Builder, indent string, s *schema.Block) {
 			}
 		}
 	}
-	for _, n := range blocks {
+	for _, n := range m.blocks {
 		head := n.name
 		if n.schema.Label != "" {
 			head += ` "` + strings.ToUpper(n.schema.Label) + `"`

@@ -127,6 +127,10 @@ func (p *printer) line(depth int, s symbol, texts ...string) {
 }
 
 func (p *printer) mark(s symbol) {
+	if !p.view.Color {
+		p.b = append(p.b, s...)
+		return
+	}
 	switch s {
 	case added:
 		p.paint("green", string(s))

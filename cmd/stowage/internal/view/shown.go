@@ -5,7 +5,6 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
-	"github.com/stowage-iac/stowage/lang"
 	"github.com/stowage-iac/stowage/lang/schema"
 )
 
@@ -22,35 +21,31 @@ func (p *printer) shown(depth int, h head, v cty.Value, sch *schema.Block) {
 	empty := len(p.b)
 	p.end(" {")
 	body := len(p.b)
-	attrs, blocks := p.parts(sch, v)
-	type row struct {
-		*attribute
-		value cty.Value
-	}
-	var few [16]row
-	rows := few[:0]
-	longest := 0
-	for i := range attrs {
-		a := &attrs[i]
-		if got := a.get(v); !a.isDefault(got) && !a.repeats(v, got) {
-			rows = append(rows, row{a, got})
+	m := p.members(sch, v)
+	var r room
+	values, longest := r.of(m, v), 0
+	var show []int
+	for i := range m.attrs {
+		if a := &m.attrs[i]; !a.isDefault(values[i]) && !a.repeats(values, i) {
+			show = append(show, i)
 			longest = max(longest, len(a.name))
 		}
 	}
-	for _, r := range rows {
-		l := lead{name: r.name, pad: longest - len(r.name)}
-		if r.schema != nil && r.schema.Ref != nil && !r.schema.Ref.OrString {
+	for _, i := range show {
+		a := &m.attrs[i]
+		l := lead{name: a.name, pad: longest - len(a.name)}
+		if a.schema != nil && a.schema.Ref != nil && !a.schema.Ref.OrString {
 			p.write(indent, "  ")
 			p.lead(l)
-			p.end(refText(r.value))
+			p.end(refText(values[i]))
 			continue
 		}
-		p.plain(depth+1, l, r.value, "")
+		p.plain(depth+1, l, values[i], "")
 	}
 	first := true
 	var pairs [4]pair
-	for _, n := range blocks {
-		for _, pr := range n.pairs(pairs[:0], cty.NilVal, lang.Part(v, n.name)) {
+	for i, n := range m.blocks {
+		for _, pr := range n.pairs(pairs[:0], cty.NilVal, values[len(m.attrs)+i]) {
 			if first {
 				p.gap()
 			}

@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"math/big"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -21,6 +22,14 @@ const (
 func inline(v cty.Value) string { return string(appendInline(nil, v)) }
 
 func appendInline(b []byte, v cty.Value) []byte {
+	switch x := lang.Scalar(v).(type) {
+	case string:
+		return appendQuote(b, x)
+	case bool:
+		return strconv.AppendBool(b, x)
+	case *big.Float:
+		return x.Append(b, 'f', -1)
+	}
 	switch {
 	case v == cty.NilVal:
 		return append(b, "null"...)
@@ -33,12 +42,6 @@ func appendInline(b []byte, v cty.Value) []byte {
 	}
 	ty := v.Type()
 	switch {
-	case ty == cty.String:
-		return appendQuote(b, v.AsString())
-	case ty == cty.Number:
-		return v.AsBigFloat().Append(b, 'f', -1)
-	case ty == cty.Bool:
-		return strconv.AppendBool(b, v.True())
 	case ty.IsMapType() || ty.IsObjectType():
 		return appendKeyed(b, v)
 	case ty.IsListType() || ty.IsSetType() || ty.IsTupleType():
@@ -141,7 +144,8 @@ func printable(s string) string {
 
 // isMultiline reports whether a value is a string that is better read as lines.
 func isMultiline(v cty.Value) bool {
-	return usable(v) && v.Type() == cty.String && severalLines(v.AsString())
+	text, ok := lang.Scalar(v).(string)
+	return ok && severalLines(text)
 }
 
 // severalLines reports whether a text has a line feed before its end.
