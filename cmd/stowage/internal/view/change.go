@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -133,17 +134,22 @@ func because(c *planner.Change) []string {
 // causesText names the fields and what is with them: "args and replicas changed;
 // container.log removed".
 func causesText(causes []providers.Cause) string {
-	var order []string
-	fields := map[string][]string{}
-	for _, c := range causes {
-		if _, ok := fields[c.Why]; !ok {
-			order = append(order, c.Why)
-		}
-		fields[c.Why] = append(fields[c.Why], printable(c.Path))
+	type reason struct {
+		why    string
+		fields []string
 	}
-	clauses := make([]string, len(order))
-	for i, why := range order {
-		clauses[i] = clause(enumerate(fields[why]), printable(why))
+	var reasons []reason
+	for _, c := range causes {
+		i := slices.IndexFunc(reasons, func(r reason) bool { return r.why == c.Why })
+		if i < 0 {
+			i = len(reasons)
+			reasons = append(reasons, reason{why: c.Why})
+		}
+		reasons[i].fields = append(reasons[i].fields, printable(c.Path))
+	}
+	clauses := make([]string, len(reasons))
+	for i, r := range reasons {
+		clauses[i] = clause(enumerate(r.fields), printable(r.why))
 	}
 	return strings.Join(clauses, "; ")
 }

@@ -22,7 +22,7 @@ const maxDiff = 4_000_000
 // diff finds the steps from a sequence of n elements to one of m: the common
 // beginning and end first, then the longest common subsequence between them.
 func diff(n, m int, equal func(i, j int) bool) []step {
-	var steps []step
+	steps := make([]step, 0, max(n, m))
 	start := 0
 	for start < n && start < m && equal(start, start) {
 		steps = append(steps, step{keep, start, start})
@@ -32,15 +32,15 @@ func diff(n, m int, equal func(i, j int) bool) []step {
 	for end < n-start && end < m-start && equal(n-1-end, m-1-end) {
 		end++
 	}
-	steps = append(steps, middle(start, n-end, m-end, equal)...)
+	steps = middle(steps, start, n-end, m-end, equal)
 	for i := end; i > 0; i-- {
 		steps = append(steps, step{keep, n - i, m - i})
 	}
 	return steps
 }
 
-func middle(start, n, m int, equal func(i, j int) bool) []step {
-	var steps []step
+// middle appends the steps between the common beginning and end.
+func middle(steps []step, start, n, m int, equal func(i, j int) bool) []step {
 	rows, cols := n-start, m-start
 	i, j := start, start
 	if rows > 0 && cols > 0 && rows*cols <= maxDiff {

@@ -153,18 +153,14 @@ func (p *printer) mark(s symbol) {
 	}
 }
 
-// note writes a comment inside of a block, such as a count of what is hidden.
-func (p *printer) note(depth int, text string) {
-	p.begin(depth, plain, lead{})
-	p.paint("dark_gray", "# ", text)
-	p.end()
-}
-
-// hidden writes how many of something are not shown, if any.
+// hidden notes how many of something are not shown, if any.
 func (p *printer) hidden(depth, n int, noun string) {
-	if n > 0 {
-		p.note(depth, "("+plural(n, noun)+" hidden)")
+	if n == 0 {
+		return
 	}
+	p.begin(depth, plain, lead{})
+	p.paint("dark_gray", "# (", plural(n, noun), " hidden)")
+	p.end()
 }
 
 // gap separates arguments from nested blocks by an empty line, unless the block has just begun.

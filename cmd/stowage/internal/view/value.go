@@ -46,7 +46,8 @@ func appendInline(b []byte, v cty.Value) []byte {
 		return appendKeyed(b, v)
 	case ty.IsListType() || ty.IsSetType() || ty.IsTupleType():
 		b = append(b, '[')
-		for i, e := range lang.Elements(v) {
+		var few [8]cty.Value
+		for i, e := range lang.AppendElements(few[:0], v) {
 			if i > 0 {
 				b = append(b, ", "...)
 			}
@@ -166,14 +167,17 @@ func absent(v cty.Value) bool { return lang.Absent(v) }
 // same reports whether two values render as no change. A change of only the
 // mark is none: what is shown of it would be the same.
 func same(a, b cty.Value) bool {
-	if absent(a) && absent(b) {
+	switch {
+	case absent(a) && absent(b):
 		return true
-	}
-	if a == cty.NilVal || b == cty.NilVal {
+	case a == cty.NilVal || b == cty.NilVal || isUnknown(a) || isUnknown(b):
 		return false
-	}
-	if lang.Plain(a) && lang.Plain(b) {
-		return lang.Same(a, b)
+	case lang.Same(a, b):
+		if lang.Plain(a) {
+			return true
+		}
+	case lang.Plain(a) && lang.Plain(b):
+		return false
 	}
 	ua, _ := a.UnmarkDeep()
 	ub, _ := b.UnmarkDeep()
