@@ -13,6 +13,10 @@ func Absent(v cty.Value) bool {
 	if layoutKnown {
 		return raw(v) == nil
 	}
+	return slowAbsent(v)
+}
+
+func slowAbsent(v cty.Value) bool {
 	return v == cty.NilVal || !v.IsMarked() && v.IsKnown() && v.IsNull()
 }
 

@@ -19,6 +19,11 @@ func Same(a, b cty.Value) bool {
 	if !layoutKnown {
 		return a.RawEquals(b)
 	}
+	if x := raw(a); x != nil { // the representation of a text, number or bool tells its type
+		if same, plain := samePlain(x, raw(b)); plain {
+			return same
+		}
+	}
 	return sameType(a.Type(), b.Type()) && sameRaw(a.Type(), raw(a), raw(b))
 }
 

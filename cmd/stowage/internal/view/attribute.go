@@ -52,16 +52,16 @@ func (p *printer) side(depth int, s symbol, l lead, v cty.Value, trail string) {
 
 // tall writes a value of one side if it takes several lines, and reports whether it does.
 func (p *printer) tall(depth int, s symbol, l lead, v cty.Value, trail string) bool {
-	before, after := cty.NilVal, v
-	if s == removed {
-		before, after = v, cty.NilVal
-	}
 	switch text := lang.Scalar(v).(type) {
 	case nil:
-		if !composite(v) {
+		switch {
+		case !composite(v):
 			return false
+		case s == removed:
+			p.collection(depth, s, l, v, cty.NilVal, trail)
+		default:
+			p.collection(depth, s, l, cty.NilVal, v, trail)
 		}
-		p.collection(depth, s, l, before, after, trail)
 	case string:
 		switch {
 		case !severalLines(text):

@@ -26,7 +26,7 @@ func (p *printer) expression(depth int, l lead, v cty.Value, trail string) {
 	}
 	indent := strings.Repeat("  ", depth)
 	p.write(indent)
-	p.lead(l)
+	p.b = appendLead(p.b, l)
 	p.write(before)
 	if !composite(v) {
 		p.inline(v)

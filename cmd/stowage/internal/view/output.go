@@ -54,7 +54,7 @@ func (v View) Value(w io.Writer, value cty.Value) error {
 func (p *printer) plain(depth int, l lead, v cty.Value, trail string) {
 	indent := strings.Repeat("  ", depth)
 	p.write(indent)
-	p.lead(l)
+	p.b = appendLead(p.b, l)
 	switch {
 	case isMultiline(v):
 		p.end("<<-EOT")

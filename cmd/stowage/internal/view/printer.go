@@ -74,8 +74,6 @@ func (p *printer) text(indent string, texts ...string) {
 	p.end(texts...)
 }
 
-func (p *printer) spaces(n int) { p.b = appendSpaces(p.b, n) }
-
 func appendSpaces(b []byte, n int) []byte {
 	const some = "                                                                "
 	for ; n > len(some); n -= len(some) {
@@ -94,17 +92,17 @@ func (p *printer) paint(color string, texts ...string) {
 	p.write(escape("reset"))
 }
 
-func (p *printer) lead(l lead) {
-	if l == (lead{}) {
-		return
+func appendLead(b []byte, l lead) []byte {
+	switch {
+	case l == lead{}:
+		return b
+	case l.quoted:
+		b = appendQuote(b, l.name)
+	default:
+		b = append(b, l.name...)
 	}
-	if l.quoted {
-		p.b = appendQuote(p.b, l.name)
-	} else {
-		p.b = append(p.b, l.name...)
-	}
-	p.spaces(l.pad)
-	p.b = append(p.b, " = "...)
+	b = appendSpaces(b, l.pad)
+	return append(b, " = "...)
 }
 
 func (p *printer) inline(v cty.Value) { p.b = appendInline(p.b, v) }
@@ -114,10 +112,10 @@ func (p *printer) begin(depth int, s symbol, l lead) {
 	if p.structured {
 		p.marks = append(p.marks, lineMark{len(p.b), depth, s})
 	}
-	p.spaces(4*depth + 3 - len(s))
-	p.mark(s)
-	p.b = append(p.b, ' ')
-	p.lead(l)
+	b := appendSpaces(p.b, 4*depth+3-len(s))
+	b = p.view.appendMark(b, s)
+	b = append(b, ' ')
+	p.b = appendLead(b, l)
 }
 
 // line writes one line of a diff that has no value.
@@ -126,31 +124,25 @@ func (p *printer) line(depth int, s symbol, texts ...string) {
 	p.end(texts...)
 }
 
-func (p *printer) mark(s symbol) {
-	if !p.view.Color {
-		p.b = append(p.b, s...)
-		return
+func (v View) appendMark(b []byte, s symbol) []byte {
+	if !v.Color {
+		return append(b, s...)
 	}
 	switch s {
 	case added:
-		p.paint("green", string(s))
+		return append(b, v.paint("green", "+")...)
 	case changed:
-		p.paint("yellow", string(s))
+		return append(b, v.paint("yellow", "~")...)
 	case removed:
-		p.paint("red", string(s))
+		return append(b, v.paint("red", "-")...)
 	case fetched:
-		p.paint("cyan", string(s))
+		return append(b, v.paint("cyan", "<=")...)
 	case renewing:
-		p.paint("green", "+")
-		p.write("/")
-		p.paint("red", "-")
+		return appendAll(b, v.paint("green", "+"), "/", v.paint("red", "-"))
 	case renewed:
-		p.paint("red", "-")
-		p.write("/")
-		p.paint("green", "+")
-	default:
-		p.write(string(s))
+		return appendAll(b, v.paint("red", "-"), "/", v.paint("green", "+"))
 	}
+	return append(b, s...)
 }
 
 // hidden notes how many of something are not shown, if any.

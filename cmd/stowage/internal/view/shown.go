@@ -36,7 +36,7 @@ func (p *printer) shown(depth int, h head, v cty.Value, sch *schema.Block) {
 		l := lead{name: a.name, pad: longest - len(a.name)}
 		if a.schema != nil && a.schema.Ref != nil && !a.schema.Ref.OrString {
 			p.write(indent, "  ")
-			p.lead(l)
+			p.b = appendLead(p.b, l)
 			p.end(refText(values[i]))
 			continue
 		}

@@ -157,7 +157,7 @@ func severalLines(s string) bool {
 
 // usable reports whether a value's content may be looked at: present, known and not sensitive.
 func usable(v cty.Value) bool {
-	return v != cty.NilVal && !v.IsMarked() && v.IsKnown() && !v.IsNull()
+	return !absent(v) && !v.IsMarked() && v.IsKnown()
 }
 
 // absent reports whether there is no value. A marked null is not absent: it stands for
