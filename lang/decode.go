@@ -11,6 +11,7 @@ import (
 
 	"github.com/stowage-iac/stowage/lang/functions"
 	"github.com/stowage-iac/stowage/lang/schema"
+	"github.com/stowage-iac/stowage/lang/work"
 )
 
 // Decode evaluates the body of one instance. Called again after referents were
@@ -187,6 +188,7 @@ func (f *frame) argument(b *body, a *argument, ctx *hcl.EvalContext) (cty.Value,
 		return v, nil
 	}
 	s := a.schema
+	f.work = work.Budget{}
 	var v cty.Value
 	var diags hcl.Diagnostics
 	if s.Ref != nil {
@@ -214,6 +216,9 @@ func (f *frame) argument(b *body, a *argument, ctx *hcl.EvalContext) (cty.Value,
 		if problem := a.kept(b, v); problem != "" {
 			return fail("Ephemeral value not allowed here", problem)
 		}
+	}
+	if !v.Type().IsPrimitiveType() && tooLarge(v) {
+		return fail("Value too large", fmt.Sprintf("The argument %s of %s has more than %d MiB.", a.name, b.in, maxValue>>20))
 	}
 	if !sameType(v.Type(), s.Type) {
 		converted, err := functions.Convert(v, s.Type)
@@ -330,6 +335,7 @@ func (f *frame) blockError(bs *blocks, summary, detail string) *hcl.Diagnostic {
 // their number is not known yet.
 func (f *frame) dynamic(b *body, bs *blocks, it *item, ctx *hcl.EvalContext, vals *[]cty.Value, places map[string]hcl.Range) (hcl.Diagnostics, bool) {
 	d := it.dynamic
+	f.work = work.Budget{}
 	coll, diags := d.forEach.Value(ctx)
 	if diags.HasErrors() {
 		return f.explain(d.forEach.Expression, diags), false
@@ -355,6 +361,9 @@ func (f *frame) dynamic(b *body, bs *blocks, it *item, ctx *hcl.EvalContext, val
 	}
 	for iter := coll.ElementIterator(); iter.Next(); {
 		k, v := iter.Element()
+		if f.rounds++; f.rounds > maxRounds {
+			return fail(fmt.Sprintf("Dynamic blocks would make more than %d blocks in %s, all together.", maxRounds, b.in))
+		}
 		if coll.Type().IsSetType() {
 			k = v
 		}

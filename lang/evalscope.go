@@ -12,6 +12,7 @@ import (
 	"github.com/stowage-iac/stowage/lang/nesting"
 	"github.com/stowage-iac/stowage/lang/numbers"
 	"github.com/stowage-iac/stowage/lang/schema"
+	"github.com/stowage-iac/stowage/lang/work"
 )
 
 // Scope evaluates expressions that are not part of the configuration, in the
@@ -75,12 +76,13 @@ func (s *Scope) Compile(expr hclsyntax.Expression) (*Compiled, hcl.Diagnostics) 
 		c.ctx.Functions = map[string]function.Function{"type": typeFunc}
 	}
 	x := &compiler{loader: l, scope: scope{in: s.In}, out: &expression{}, locals: keysOf(s.Names)}
-	c.expr = x.rewrite(expr)
+	c.expr = metered(x.rewrite(expr))
 	return c, tidy(l.diags)
 }
 
 // Value evaluates the expression.
 func (c *Compiled) Value() (cty.Value, hcl.Diagnostics) {
+	c.f.work = work.Budget{}
 	v, diags := c.expr.Value(c.ctx)
 	return v, tidy(append(c.f.explain(c.expr, diags), c.f.e.reported()...))
 }

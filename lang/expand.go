@@ -1,6 +1,8 @@
 package lang
 
 import (
+	"fmt"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
@@ -162,6 +164,10 @@ func (x *expansion) eachInstance() {
 		return
 	}
 	ty := v.Type()
+	if v.IsKnown() && !v.IsNull() && v.CanIterateElements() && v.LengthInt() > maxInstances {
+		x.fail(e, "Invalid for_each", fmt.Sprintf("The for_each of %s has %d elements; at most %d instances are possible.", address, v.LengthInt(), maxInstances))
+		return
+	}
 	switch {
 	case v.IsNull():
 		x.fail(e, "Invalid for_each", "The for_each of "+address+" is null. Give a map or a set of strings; {} makes no instance.")

@@ -4,6 +4,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/stowage-iac/stowage/lang/numbers"
+	"github.com/stowage-iac/stowage/lang/work"
 )
 
 // level says how often the result of an expression can differ.
@@ -83,8 +84,12 @@ func (l *loader) compile(expr hclsyntax.Expression, s scope) *expression {
 	if x.out.level == perInstance {
 		x.out.Expression = x.hoist(x.out.Expression)
 	}
+	x.out.Expression = metered(x.out.Expression)
 	return x.out
 }
+
+// metered bounds what the evaluation of a compiled expression costs.
+func metered(e hclsyntax.Expression) hclsyntax.Expression { return work.Meter(e, mapChildren) }
 
 // compiler compiles one expression.
 type compiler struct {
@@ -165,68 +170,19 @@ func (x *compiler) forExpr(e *hclsyntax.ForExpr) {
 
 // mapChildren replaces each direct subexpression of e by what replace makes of it.
 func mapChildren(e hclsyntax.Expression, replace func(hclsyntax.Expression) hclsyntax.Expression) {
-	all := func(exprs []hclsyntax.Expression) {
-		for i := range exprs {
-			exprs[i] = replace(exprs[i])
-		}
-	}
 	switch e := e.(type) {
-	case *hclsyntax.RelativeTraversalExpr:
-		e.Source = replace(e.Source)
 	case *instanceRef:
 		e.Key = replace(e.Key)
 	case *callRef:
 		e.Key = replace(e.Key)
-	case *hclsyntax.IndexExpr:
-		e.Collection = replace(e.Collection)
-		e.Key = replace(e.Key)
-	case *hclsyntax.SplatExpr:
-		e.Source = replace(e.Source)
-		e.Each = replace(e.Each)
-	case *hclsyntax.FunctionCallExpr:
-		all(e.Args)
-	case *hclsyntax.TupleConsExpr:
-		all(e.Exprs)
-	case *hclsyntax.TemplateExpr:
-		all(e.Parts)
 	case *textPart:
 		e.Expression = replace(e.Expression)
 	case *operand:
 		e.Expression = replace(e.Expression)
-	case *hclsyntax.ConditionalExpr:
-		e.Condition = replace(e.Condition)
-		e.TrueResult = replace(e.TrueResult)
-		e.FalseResult = replace(e.FalseResult)
-	case *hclsyntax.ObjectConsExpr:
-		for i := range e.Items {
-			e.Items[i].KeyExpr = replace(e.Items[i].KeyExpr)
-			e.Items[i].ValueExpr = replace(e.Items[i].ValueExpr)
-		}
-	case *hclsyntax.ObjectConsKeyExpr:
-		// A bare word is the key itself; a bare traversal is refused by hcl, in its words.
-		if _, bare := e.Wrapped.(*hclsyntax.ScopeTraversalExpr); !bare || e.ForceNonLiteral {
-			e.Wrapped = replace(e.Wrapped)
-		}
-	case *hclsyntax.ForExpr:
-		e.CollExpr = replace(e.CollExpr)
-		if e.KeyExpr != nil {
-			e.KeyExpr = replace(e.KeyExpr)
-		}
-		e.ValExpr = replace(e.ValExpr)
-		if e.CondExpr != nil {
-			e.CondExpr = replace(e.CondExpr)
-		}
-	case *hclsyntax.BinaryOpExpr:
-		e.LHS = replace(e.LHS)
-		e.RHS = replace(e.RHS)
-	case *hclsyntax.UnaryOpExpr:
-		e.Val = replace(e.Val)
-	case *hclsyntax.ParenthesesExpr:
+	case *common:
 		e.Expression = replace(e.Expression)
-	case *hclsyntax.TemplateWrapExpr:
-		e.Wrapped = replace(e.Wrapped)
-	case *hclsyntax.TemplateJoinExpr:
-		e.Tuple = replace(e.Tuple)
+	default:
+		work.Each(e, replace)
 	}
 }
 
@@ -244,6 +200,8 @@ func children(e hclsyntax.Expression, visit func(hclsyntax.Expression)) {
 	case *common:
 		visit(e.Expression)
 	case *textPart:
+		visit(e.Expression)
+	case *work.Metered:
 		visit(e.Expression)
 	case *operand:
 		visit(e.Expression)

@@ -11,6 +11,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/stowage-iac/stowage/lang/fastparse"
+	"github.com/stowage-iac/stowage/lang/work"
 )
 
 // frame is the evaluation of one thing: an instance, a local value, an output.
@@ -31,6 +32,8 @@ type frame struct {
 	unknown  bool              // with once: of something that was evaluated it is not certain that it is known
 	uncached bool              // bodies are evaluated anew, and what is wrong with them is reported to nobody else
 	sketch   *fastparse.Sketch // of the copy whose gaps are to be filled, or nil
+	rounds   int               // of dynamic blocks, all together
+	work     work.Budget       // of the expression that is evaluated
 }
 
 // dep is a dependency on one instance of a block, or on all of them.
@@ -63,7 +66,7 @@ var (
 func (m *moduleInstance) frame(forEach *expression) *frame {
 	f := &frame{}
 	f.ctx = &hcl.EvalContext{
-		Variables: map[string]cty.Value{frameName: cty.CapsuleVal(frameType, f)},
+		Variables: map[string]cty.Value{frameName: cty.CapsuleVal(frameType, f), work.Name: f.work.Value()},
 	}
 	f.reset(m, forEach)
 	return f
@@ -73,6 +76,7 @@ func (f *frame) reset(m *moduleInstance, forEach *expression) {
 	f.m, f.e, f.forEach = m, m.e, forEach
 	f.index, f.eachKey, f.eachVal, f.self = anyNumber, anyString, cty.DynamicVal, cty.DynamicVal
 	f.deps, f.iterated, f.once, f.unknown, f.uncached, f.sketch = f.deps[:0], nil, false, false, false, nil
+	f.rounds, f.work = 0, work.Budget{}
 	f.ctx.Functions = m.e.functions
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stowage-iac/stowage/lang/nesting"
 	"github.com/stowage-iac/stowage/lang/numbers"
+	"github.com/stowage-iac/stowage/lang/work"
 )
 
 // VariableSources says where the values of variables come from; later ones win:
@@ -138,10 +139,11 @@ func (r *variableReader) file(path, source string) {
 			r.fail(hcl.DiagWarning, "Undeclared variable", a.NameRange.Ptr(), "The value of %s is not used: no such variable is declared.%s", name, didYouMean(name, keysOf(r.config.Variables)))
 			continue
 		}
-		value, more := a.Expr.Value(nil)
+		vars := a.Expr.Variables()
+		value, more := work.Meter(a.Expr, work.Each).Value(work.Context())
 		for _, d := range more {
 			d.Expression, d.EvalContext = nil, nil
-			if vars := a.Expr.Variables(); len(vars) > 0 {
+			if len(vars) > 0 {
 				d.Summary, d.Detail = "Reference not possible here", "Values in variables files must be written out; calculations belong into locals of the configuration."
 			}
 		}
@@ -206,7 +208,7 @@ func (r *variableReader) text(v *Variable, text, source string) {
 	}
 	value := cty.DynamicVal
 	if !diags.HasErrors() {
-		value, diags = expr.Value(nil)
+		value, diags = work.Meter(expr, work.Each).Value(work.Context())
 	}
 	if diags.HasErrors() {
 		problem(strings.TrimSuffix(diags[0].Detail, "."))

@@ -15,8 +15,10 @@ import (
 const (
 	// maxFileSize bounds one configuration, variables or template file.
 	maxFileSize = 64 << 20
-	// maxInstances bounds count.
+	// maxInstances bounds count and for_each.
 	maxInstances = 1_000_000
+	// maxRounds bounds the blocks that the dynamic blocks of one instance make.
+	maxRounds = 100_000
 	// maxSyntaxErrors is how many are reported of one file.
 	maxSyntaxErrors = 20
 	// maxValue bounds a local value and the text of an argument; see tooLarge.

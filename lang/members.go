@@ -8,6 +8,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/stowage-iac/stowage/lang/numbers"
+	"github.com/stowage-iac/stowage/lang/work"
 )
 
 // members takes apart the body of a block that the language itself defines
@@ -118,7 +119,9 @@ func (l *loader) constant(a *hclsyntax.Attribute, ty cty.Type, in string) (v cty
 		l.errorf("Reference not possible here", vars[0].SourceRange(), "%s in %s must be written out: it is needed before anything can be evaluated.", a.Name, in)
 		return cty.UnknownVal(ty), false
 	}
-	v, diags := a.Expr.Value(&hcl.EvalContext{Functions: l.functions})
+	ctx := work.Context()
+	ctx.Functions = l.functions
+	v, diags := work.Meter(a.Expr, work.Each).Value(ctx)
 	l.add(diags)
 	if diags.HasErrors() {
 		return cty.UnknownVal(ty), false

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stowage-iac/stowage/lang/numbers"
 	"github.com/stowage-iac/stowage/lang/schema"
+	"github.com/stowage-iac/stowage/lang/work"
 )
 
 // An argument with schema.Ref wants to know which block is meant, not the
@@ -203,6 +204,8 @@ func unwrap(e hclsyntax.Expression) hclsyntax.Expression {
 		case *hclsyntax.TemplateWrapExpr:
 			e = w.Wrapped
 		case *common:
+			e = w.Expression
+		case *work.Metered:
 			e = w.Expression
 		default:
 			return e

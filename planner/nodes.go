@@ -180,6 +180,20 @@ func candidate(spec api.NodeSpec) scheduler.Node {
 	return n
 }
 
+// unseen reports whether there are hosts of which nothing is known because this plan
+// looks at none.
+func (m *maker) unseen() bool {
+	if m.in.World != nil {
+		return false
+	}
+	for name := range m.fleet.specs {
+		if m.fleet.facts[name].CPUs == 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // withoutFacts names the nodes on which nothing can be placed in this plan, and why.
 func (m *maker) withoutFacts() string {
 	f := &m.fleet
@@ -189,7 +203,11 @@ func (m *maker) withoutFacts() string {
 	}
 	for name := range f.specs {
 		if f.facts[name].CPUs == 0 {
-			out = append(out, fmt.Sprintf("node.%s: nothing is known of its host", name))
+			why := "nothing is known of its host"
+			if m.in.World == nil {
+				why += ", and -refresh=false does not look at it"
+			}
+			out = append(out, fmt.Sprintf("node.%s: %s", name, why))
 		}
 	}
 	for address := range m.left {

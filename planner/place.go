@@ -440,6 +440,10 @@ func (m *maker) fitsNowhere(p *podPlan, unplaced []scheduler.Unplaced) {
 	if p.change.CreateFirst {
 		b.WriteString("\nThe replicas that these replace are still there meanwhile: create_before_destroy asks for it.")
 	}
-	b.WriteString("\nAsk for less, free some room, relax the placement, or add a node.")
+	if m.unseen() {
+		b.WriteString("\nPlan without -refresh=false: what a host has is found out there, and in the state once its node was applied.")
+	} else {
+		b.WriteString("\nAsk for less, free some room, relax the placement, or add a node.")
+	}
 	m.diags = append(m.diags, errorf(m.subject(p.change.Address), "No node for a replica", b.String()))
 }

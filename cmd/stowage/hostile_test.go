@@ -86,6 +86,13 @@ func TestHostileInputs(t *testing.T) {
 				"output \"d\" { value = jsondecode(local.a) }\noutput \"e\" { value = templatestring(\"$${[1][a]}$${a > 1}\", { a = local.a }) }\nsecret \"s\" {\n  count = local.a\n  value = \"1\"\n}\n",
 		}, make: func(t *testing.T, dir string) { put(t, filepath.Join(dir, "digits"), strings.Repeat("9", 10_000_000)) },
 			args: []string{"plan", "-refresh=false"}, code: 1, says: "more than 2000 digits", memory: 500 * mib},
+		"for in for": {files: map[string]string{
+			"a": in("a", "[for a in range(1000000) : [for b in range(1000000) : b]]") + "output \"a\" { value = length(local.a) }\n",
+		}, args: []string{"plan", "-refresh=false"}, code: 1, says: "Too much to evaluate", memory: 1300 * mib},
+		"dynamic in dynamic": {files: map[string]string{
+			"a": "pod \"p\" {\n  dynamic \"container\" {\n    for_each = range(1000)\n    labels   = [\"c${container.key}\"]\n    content {\n      image = \"x\"\n" +
+				"      dynamic \"port\" {\n        for_each = range(1000)\n        labels   = [\"p${port.key}\"]\n        content { container = 80 }\n      }\n    }\n  }\n}\n",
+		}, args: []string{"plan", "-refresh=false"}, code: 1, says: "more than 100000 blocks", memory: 1300 * mib},
 		"10 MB of variables": {files: map[string]string{"a": "variable \"a\" { type = list(string) }\noutput \"o\" { value = length(var.a) }\n"},
 			make: func(t *testing.T, dir string) {
 				put(t, filepath.Join(dir, "stowage.vars.hcl"), "a = [\n"+repeat(130_000, "  \"value %d "+strings.Repeat("x", 60)+"\",\n")+"]\n")

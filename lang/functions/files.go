@@ -16,7 +16,6 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 )
@@ -31,7 +30,7 @@ type Files struct {
 
 	mu        sync.Mutex
 	known     map[string][]byte // by the path as written, cleaned; facts by "exists:" and "fileset:"
-	templates map[string]hclsyntax.Expression
+	templates map[string]*parsedTemplate
 }
 
 // NewFiles returns the files of a directory. What snapshot (of an earlier Files)
@@ -41,7 +40,7 @@ func NewFiles(dir string, snapshot map[string][]byte) *Files {
 	if known == nil {
 		known = map[string][]byte{}
 	}
-	return &Files{dir: dir, known: known, templates: map[string]hclsyntax.Expression{}}
+	return &Files{dir: dir, known: known, templates: map[string]*parsedTemplate{}}
 }
 
 // Snapshot returns a copy of all that was read so far.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stowage-iac/stowage/lang/nesting"
 	"github.com/stowage-iac/stowage/lang/numbers"
+	"github.com/stowage-iac/stowage/lang/work"
 )
 
 var templateVars = function.Parameter{Name: "vars", Type: cty.DynamicPseudoType}
@@ -47,7 +48,7 @@ func templateStringFunc(table map[string]function.Function) function.Function {
 }
 
 // template returns a parsed template, parsing each file once.
-func (f *Files) template(path string) (hclsyntax.Expression, error) {
+func (f *Files) template(path string) (*parsedTemplate, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	key := filepath.Clean(path)
@@ -65,7 +66,13 @@ func (f *Files) template(path string) (hclsyntax.Expression, error) {
 	return t, err
 }
 
-func parseTemplate(src []byte, name string) (hclsyntax.Expression, error) {
+// parsedTemplate is an expression with what it refers to.
+type parsedTemplate struct {
+	hclsyntax.Expression
+	variables []hcl.Traversal
+}
+
+func parseTemplate(src []byte, name string) (*parsedTemplate, error) {
 	if !utf8.Valid(src) {
 		return nil, errors.New("the template is not UTF-8 text")
 	}
@@ -81,7 +88,8 @@ func parseTemplate(src []byte, name string) (hclsyntax.Expression, error) {
 	}
 	numbers.Bound(t)
 	numbers.BoundKeys(t)
-	return t, nil
+	variables := t.Variables()
+	return &parsedTemplate{work.Meter(t, work.Each), variables}, nil
 }
 
 // diagError is the first error of diags, with its place in the template.
@@ -97,7 +105,7 @@ func diagError(diags hcl.Diagnostics) error {
 	return errors.New("unknown error")
 }
 
-func render(t hclsyntax.Expression, vars cty.Value, table map[string]function.Function) (cty.Value, error) {
+func render(t *parsedTemplate, vars cty.Value, table map[string]function.Function) (cty.Value, error) {
 	unknown := cty.UnknownVal(cty.String)
 	if ty := vars.Type(); !ty.IsMapType() && !ty.IsObjectType() {
 		return unknown, function.NewArgErrorf(1, "the variables must be an object: { name = value }")
@@ -108,13 +116,17 @@ func render(t hclsyntax.Expression, vars cty.Value, table map[string]function.Fu
 			return unknown, function.NewArgErrorf(1, "%q is not a name that a template can use", name)
 		}
 	}
-	for _, traversal := range t.Variables() {
+	for _, traversal := range t.variables {
 		if _, ok := ctx.Variables[traversal.RootName()]; !ok {
 			rng := traversal.SourceRange()
 			return unknown, function.NewArgErrorf(1, "the template uses %q at %s:%d, which is not among the variables given",
 				traversal.RootName(), rng.Filename, rng.Start.Line)
 		}
 	}
+	if ctx.Variables == nil {
+		ctx.Variables = map[string]cty.Value{}
+	}
+	ctx.Variables[work.Name] = new(work.Budget).Value()
 	v, diags := t.Value(ctx)
 	if diags.HasErrors() {
 		return unknown, diagError(diags)
