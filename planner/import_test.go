@@ -18,6 +18,7 @@ config "site" {
 }
 pod "web" {
   config    = config.site["eu"]
+  cpu       = 3000
   host_port = 80
   container "main" { image = "img" }
 }
@@ -176,6 +177,7 @@ import {
 
 // Killed at any record, an import has taken nothing over that is not recorded: nothing
 // counts as left behind, with or without the import blocks, and the next apply ends it.
+// The port and the CPU of the pod are its own, whoever owns it meanwhile.
 func TestImportKilledAtAnyRecord(t *testing.T) {
 	for killed := 1; ; killed++ {
 		for _, after := range []bool{false, true} {

@@ -521,6 +521,9 @@ func (k podKind) Apply(_ context.Context, req providers.ApplyRequest) providers.
 	}
 	cfg, _ := providers.Object(req.Planned, "config")
 	spec := map[string]any{"containers": containers, "placement": req.Placement, "config": providers.Str(cfg, "version"), "env": env}
+	if t, some := usesOf(req.Planned); some {
+		spec["template"] = t
+	}
 	err := k.w.act(req, func() error {
 		slots := map[int]string{}
 		for slot, node := range req.Placement {
@@ -549,6 +552,16 @@ func (k podKind) Apply(_ context.Context, req providers.ApplyRequest) providers.
 	}
 	return providers.ApplyResponse{Value: providers.With(req.Planned, map[string]cty.Value{
 		"nodes": nodes, "revision": cty.StringVal(fmt.Sprintf("r%d", len(raw)))})}
+}
+
+// usesOf is what a replica takes of its node, as other states read it in the store.
+func usesOf(v cty.Value) (api.PodTemplate, bool) {
+	var c api.Container
+	c.Resources.MilliCPU = providers.Int(v, "cpu")
+	if p := providers.Int(v, "host_port"); p != 0 {
+		c.Ports = []api.Port{{Name: "main", Container: int(p), Host: int(p)}}
+	}
+	return api.PodTemplate{Containers: []api.Container{c}}, c.Resources.MilliCPU != 0 || c.Ports != nil
 }
 
 // Import reads the text in the store; labels stay as they are written.
