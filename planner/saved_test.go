@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 	"pgregory.net/rapid"
 
@@ -47,6 +49,13 @@ func (l *lab) stale(s *planner.Saved) string {
 // applySaved does what `stowage apply FILE` does.
 func (l *lab) applySaved(saved []byte) {
 	l.tb.Helper()
+	if diags := l.tryApplySaved(saved); diags.HasErrors() {
+		l.tb.Fatalf("apply: %s", text(diags))
+	}
+}
+
+func (l *lab) tryApplySaved(saved []byte) hcl.Diagnostics {
+	l.tb.Helper()
 	ctx := context.Background()
 	s := l.open(saved)
 	locked, err := l.store.Lock(ctx, "apply", 0)
@@ -70,11 +79,13 @@ func (l *lab) applySaved(saved []byte) {
 	if err != nil {
 		l.tb.Fatal(err)
 	}
-	_, diags = planner.Apply(ctx, s.Plan, planner.ApplyInput{Config: cfg, Inputs: s.Inputs, State: loaded.State, Kinds: l.world.kinds(), Journal: journal,
-		Data: planner.NewDataReader(planner.DataOptions{}).Read})
-	if diags.HasErrors() {
-		l.tb.Fatalf("apply: %s", text(diags))
+	in := planner.ApplyInput{Config: cfg, Inputs: s.Inputs, State: loaded.State, Kinds: l.world.kinds(), Journal: journal,
+		Data: planner.NewDataReader(planner.DataOptions{}).Read}
+	if l.during != nil {
+		l.during(&in)
 	}
+	_, diags = planner.Apply(ctx, s.Plan, in)
+	return diags
 }
 
 // A saved plan is the plan: the same text, and its apply ends where that of the
@@ -99,6 +110,42 @@ func TestASavedPlanIsThePlan(t *testing.T) {
 			r.Fatalf("the plan after the apply is not empty:\n%s", p)
 		}
 	})
+}
+
+// A replacement that nothing would ask for again is known as such in a saved plan, too:
+// its apply is killed when the trigger is done, or is that of -replace, and the next
+// plan, which nobody gives -replace, makes the replacement.
+func TestASavedPlanRemembersItsReplacements(t *testing.T) {
+	goesFirst := strings.Replace(madeFirst, "create_before_destroy = true", "", 1)
+	for name, tc := range map[string]struct {
+		text    string // of what triggers
+		replace []string
+	}{
+		"replace_triggered_by": {text: "2"},
+		"-replace":             {text: "3", replace: []string{"pod.q"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t, "m").write(fmt.Sprintf(goesFirst, "1") + "pod \"q\" {}\n")
+			l.settled()
+			l.write(fmt.Sprintf(goesFirst, tc.text) + "pod \"q\" {}\n")
+			l.options.Replace = tc.replace
+			saved := l.save()
+			l.options.Replace = nil
+			l.during = func(in *planner.ApplyInput) {
+				in.Parallelism = 1
+				in.Journal = &deadly{Journal: in.Journal.(*state.Journal), world: l.world, left: math.MaxInt, at: "config.c", after: true}
+			}
+			l.tryApplySaved(saved)
+			if l.world.frozen == nil || l.world.lives["pod.p"] != 1 || l.world.lives["pod.q"] != 1 {
+				t.Fatalf("it was to be killed before any replacement: %v", l.world.log)
+			}
+			l.world.frozen, l.during = nil, nil
+			l.settled()
+			if p, q := l.world.lives["pod.p"], l.world.lives["pod.q"]; p != 2 || q != 1+len(tc.replace) {
+				t.Errorf("p was made %d times, q %d times", p, q)
+			}
+		})
+	}
 }
 
 // A saved plan is applied with the time at which it was made, also where the
