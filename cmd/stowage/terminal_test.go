@@ -98,6 +98,63 @@ func TestOnlyTheNameApproves(t *testing.T) {
 	}
 }
 
+// TestOnlyTheNameMovesTheState answers the question of init -migrate-state in a
+// protected context: only the context's name moves the state, and with anything else
+// it stays where it is, whole.
+func TestOnlyTheNameMovesTheState(t *testing.T) {
+	const plain = "context \"prod\" { protected = true }\n" + oneSecret
+	const moved = "stowage {\n  backend \"local\" { path = \"moved/${context.name}.json\" }\n}\n" + plain
+	for _, tc := range []struct {
+		answer string
+		code   int
+	}{
+		{"yes\n", 1}, {"Prod\n", 1}, {"\n", 1}, {"\x04", 1}, {"prod\n", 0},
+		{"\x03", -1}, // nothing is under way yet: the signal ends it
+	} {
+		t.Run(strings.TrimSpace(tc.answer), func(t *testing.T) {
+			dir := project(t, plain)
+			from, to := filepath.Join(dir, "stowage.prod.state.json"), filepath.Join(dir, "moved", "prod.json")
+			s := onTerminal(t, dir, nil, "apply")
+			s.expect("Enter a value:")
+			s.types("prod\n")
+			s.ends(0)
+			before, err := os.ReadFile(from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, "main.stowage.hcl"), []byte(moved), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			s = onTerminal(t, dir, nil, "init", "-migrate-state")
+			s.expect("\"stowage init -migrate-state\" in the protected context prod?")
+			s.expect("Only 'prod' will be accepted to approve.")
+			s.expect("Enter a value:")
+			s.types(tc.answer)
+			s.ends(tc.code)
+			after, err := os.ReadFile(from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = os.Stat(to)
+			if tc.code != 0 {
+				if err == nil || !bytes.Equal(before, after) {
+					t.Errorf("it was moved: %v\n%s", err, s.text())
+				}
+				s = onTerminal(t, dir, nil, "plan")
+				s.expect("The backend has changed")
+				s.ends(1)
+				return
+			}
+			if err != nil || bytes.Equal(before, after) {
+				t.Errorf("it was not moved: %v\n%s", err, s.text())
+			}
+			s = onTerminal(t, dir, nil, "plan")
+			s.expect("No changes.")
+			s.ends(0)
+		})
+	}
+}
+
 // TestSecretOfAContext asks for a value that is not echoed.
 func TestSecretOfAContext(t *testing.T) {
 	dir := project(t, "context \"prod\" {}\n")
