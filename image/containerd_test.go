@@ -13,6 +13,7 @@ import (
 
 	"github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 	"github.com/fsnotify/fsnotify"
 	digest "github.com/opencontainers/go-digest"
@@ -102,6 +103,16 @@ func (c *containerd) host() Host { return Host{Containerd: c.dial} }
 // ctx is for the client, in a namespace.
 func inNamespace(ctx context.Context, name string) context.Context {
 	return namespaces.WithNamespace(ctx, name)
+}
+
+// drop deletes the record of an image, as an agent does whose pods need it no more, and
+// waits for the collector.
+func (c *containerd) drop(t testing.TB, ref string) {
+	t.Helper()
+	err := c.client.ImageService().Delete(inNamespace(t.Context(), api.ContainerdNamespace), ref, images.SynchronousDelete())
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // names lists the image records of our namespace.

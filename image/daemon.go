@@ -123,18 +123,3 @@ func failed(doing string, err error) error {
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }
-
-// Remove deletes the image record; containerd then collects what nothing else
-// uses. No error when there is none.
-func Remove(ctx context.Context, host Host, ref string) error {
-	d, err := connect(host)
-	if err != nil {
-		return err
-	}
-	defer d.close()
-	_, err = d.images.Delete(ours(ctx, ""), &images.DeleteImageRequest{Name: ref, Sync: true})
-	if is(err, codes.NotFound) {
-		return nil
-	}
-	return failed("remove the image "+ref, err)
-}

@@ -156,9 +156,7 @@ func BenchmarkPushThroughSSH(b *testing.B) {
 		sending = append(sending, took.Seconds()/sentAt.Sub(start).Seconds())
 		unpacking = append(unpacking, took.Seconds()/whole.Seconds())
 		b.Logf("%d MB: ssh cat %v, sent in %v, with unpacking %v", p.Sent>>20, took, sentAt.Sub(start), whole)
-		if err := Remove(b.Context(), c.host(), img.Ref); err != nil {
-			b.Fatal(err)
-		}
+		c.drop(b, img.Ref)
 	}
 	slices.Sort(sending)
 	slices.Sort(unpacking)

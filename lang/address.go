@@ -194,6 +194,13 @@ func addressStep(s string) (kind, name string, key cty.Value, rest string, ok bo
 	return kind, name, key, rest, true
 }
 
+// Under reports whether an address is another one that was given, or part of what that
+// stands for: of its block or of a module, or of all of a kind or of modules.
+func Under(address, given string) bool {
+	rest, ok := strings.CutPrefix(address, given)
+	return ok && (rest == "" || rest[0] == '[' || rest[0] == '.')
+}
+
 // Covers lists what an address of an instance may be named by as a dependency, the
 // address itself and that of its block first: each module around it, with and
 // without keys, and the block in all instances of such a module. A dependency

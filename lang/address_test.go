@@ -87,3 +87,17 @@ func FuzzAddress(f *testing.F) {
 		}
 	})
 }
+
+func TestUnder(t *testing.T) {
+	for address, given := range map[string]map[string]bool{
+		"config.c[0]":              {"config.c[0]": true, "config.c": true, "config": true, "config.c[1]": false, "con": false, "pod": false},
+		"config.cc":                {"config.c": false, "config.cc": true, "config.cc[0]": false},
+		"module.m[\"a\"].config.c": {"module.m[\"a\"]": true, "module.m": true, "module": true, "module.m[\"b\"]": false, "config.c": false},
+	} {
+		for g, want := range given {
+			if got := Under(address, g); got != want {
+				t.Errorf("%s under %s: %v", address, g, got)
+			}
+		}
+	}
+}

@@ -48,7 +48,7 @@ func (m *maker) stands(given string) bool {
 	}
 	if m.in.Destroy && m.in.Config != nil { // nothing of it is evaluated
 		for _, r := range m.in.Config.Resources {
-			if covers(given, r.Address()) || covers(r.Address(), given) {
+			if lang.Under(r.Address(), given) || lang.Under(given, r.Address()) {
 				return true
 			}
 		}
@@ -57,12 +57,12 @@ func (m *maker) stands(given string) bool {
 		return false // a kind alone is no address
 	}
 	for address := range m.changes {
-		if covers(given, address) {
+		if lang.Under(address, given) {
 			return true
 		}
 	}
 	for block := range m.blocks {
-		if covers(given, block) {
+		if lang.Under(block, given) {
 			return true
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/stowage-iac/stowage/lang"
 )
 
 // Options narrow or bend a plan. The zero value plans everything.
@@ -27,16 +29,9 @@ type Options struct {
 // Partial reports whether the plan leaves out some of the configuration.
 func (o Options) Partial() bool { return len(o.Targets)+len(o.Excludes) > 0 }
 
-// covers reports whether an address that was given is the other's, or that of its
-// block or of a module around it.
-func covers(given, address string) bool {
-	rest, ok := strings.CutPrefix(address, given)
-	return ok && (rest == "" || rest[0] == '[' || rest[0] == '.')
-}
-
 func coveredBy(given []string, address string) bool {
 	for _, g := range given {
-		if covers(g, address) {
+		if lang.Under(address, g) {
 			return true
 		}
 	}

@@ -67,13 +67,13 @@ func impossible(s *state.State, from, to lang.Address, moved []Moved, goes map[s
 		return "data blocks are read anew by each plan: nothing of them is recorded that could move."
 	case from.Kind != to.Kind:
 		return fmt.Sprintf("%s cannot become %s: a move changes the name of a block, not its kind.", from, to)
-	case from.Keyed() != to.Keyed() && slices.ContainsFunc(sortedKeys(s.Instances), func(a string) bool { return covers(from.String(), a) && !goes[a] }):
+	case from.Keyed() != to.Keyed() && slices.ContainsFunc(sortedKeys(s.Instances), func(a string) bool { return lang.Under(a, from.String()) && !goes[a] }):
 		return fmt.Sprintf("%s stands for instances with keys, and %s is one instance. Move them one by one, or leave the key away.", from, to)
 	case len(moved) == 0:
 		return fmt.Sprintf("The state records nothing at %s.", from)
 	}
 	for _, address := range sortedKeys(s.Instances) {
-		if covers(to.String(), address) && !goes[address] {
+		if lang.Under(address, to.String()) && !goes[address] {
 			return fmt.Sprintf("The state records %s already, and two things cannot have one address. Move it away first, or have it forgotten by \"stowage state rm\".", address)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/stowage-iac/stowage/lang"
 )
 
 // A partial plan is made like any other, and then all that it is not about goes
@@ -66,7 +68,7 @@ func (m *maker) narrow() {
 
 func (m *maker) replaceLeftOut(s *selector, given string) {
 	for address := range s.in {
-		if covers(given, address) {
+		if lang.Under(address, given) {
 			return
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/stowage-iac/stowage/lang/fastparse"
+	"github.com/stowage-iac/stowage/test/blocks"
 )
 
 // agrees compares Config with ParseConfig, which it must equal where it has an answer,
@@ -135,9 +136,9 @@ func otherLiterals(t *testing.T, src string, s *fastparse.Sketch, number int) {
 
 func TestOutlines(t *testing.T) {
 	sketches := 0
-	for _, src := range append(append([]string{block(7) + block(8)}, snippets.parsed...), snippets.left...) {
+	for _, src := range append(append([]string{blocks.Pod(7) + blocks.Pod(8)}, snippets.parsed...), snippets.left...) {
 		outlined(t, src, "a.hcl")
-		sketches += outlined(t, "a \"b\" {\n"+src+"\n}\n"+block(1)+"c \"d\" { # e\n"+src+"\n}\n", "b.hcl")
+		sketches += outlined(t, "a \"b\" {\n"+src+"\n}\n"+blocks.Pod(1)+"c \"d\" { # e\n"+src+"\n}\n", "b.hcl")
 		outlined(t, "a \"b\" {\n"+src, "c.hcl")
 		outlined(t, "a \"b\" "+src, "d.hcl")
 	}
@@ -249,29 +250,10 @@ func texts(t *testing.T, path string) []string {
 	return all
 }
 
-// block is one of ten arguments, as test/bench makes them.
-func block(i int) string {
-	return fmt.Sprintf(`pod "p%[1]d" {
-  replicas   = 1
-  stop_grace = "%[2]ds"
-  container "a" {
-    image     = image.x
-    command   = ["/content"]
-    args      = ["-n", "%[1]d"]
-    env       = { NUMBER = "%[1]d", MODE = "prod" }
-    work_dir  = "/"
-    user      = "1000"
-    read_only = true
-    cap_add   = ["NET_ADMIN"]
-  }
-}
-`, i, i%60+1)
-}
-
 func TestBlocks(t *testing.T) {
 	var b strings.Builder
 	for i := range 500 {
-		b.WriteString(block(i))
+		b.WriteString(blocks.Pod(i))
 	}
 	if !agrees(t, b.String(), "blocks.hcl") {
 		t.Error("not parsed")
@@ -279,7 +261,7 @@ func TestBlocks(t *testing.T) {
 }
 
 func FuzzConfig(f *testing.F) {
-	for _, src := range append(append([]string{block(7)}, snippets.parsed...), snippets.left...) {
+	for _, src := range append(append([]string{blocks.Pod(7)}, snippets.parsed...), snippets.left...) {
 		f.Add(src)
 	}
 	f.Fuzz(func(t *testing.T, src string) {
@@ -291,7 +273,7 @@ func FuzzConfig(f *testing.F) {
 func BenchmarkConfig(b *testing.B) {
 	var text strings.Builder
 	for i := range 50 {
-		text.WriteString(block(i))
+		text.WriteString(blocks.Pod(i))
 	}
 	src := []byte(text.String())
 	for name, parse := range map[string]func(){

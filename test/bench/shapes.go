@@ -23,6 +23,7 @@ import (
 	"github.com/stowage-iac/stowage/providers/registry"
 	"github.com/stowage-iac/stowage/state"
 	"github.com/stowage-iac/stowage/state/local"
+	"github.com/stowage-iac/stowage/test/blocks"
 )
 
 const stateFile = "stowage.state.json"
@@ -83,7 +84,7 @@ pod "p" {
 }
 `, n/2)
 	}},
-	{name: "blocks", demands: usual, config: func(int) string { return host + img }, more: blocks},
+	{name: "blocks", demands: usual, config: func(int) string { return host + img }, more: plain},
 	{name: "modules", demands: usual, config: func(n int) string { return host + img + calls(n, 100) }, module: pairs},
 	{name: "modules of ten", demands: usual, config: func(n int) string { return host + img + calls(n, n/10) }, module: pairs},
 	{name: "chain", tofu: "8.6 / 41 s at 1,000", demands: [2]demand{{2000, 200 * time.Millisecond, 80 << 20}, {20000, 6 * time.Second, 1 << 30}}, config: func(n int) string {
@@ -176,28 +177,14 @@ func (s shape) run(ctx context.Context, b *bench) error {
 	return s.beside(ctx, b, binary)
 }
 
-// blocks are n blocks of ten arguments, 50 a file.
-func blocks(n int) iter.Seq2[int, string] {
+// plain are n blocks of ten arguments, 50 a file.
+func plain(n int) iter.Seq2[int, string] {
 	const perFile = 50
 	return func(yield func(int, string) bool) {
 		for file := 0; file*perFile < n; file++ {
 			var b strings.Builder
 			for i := file * perFile; i < min((file+1)*perFile, n); i++ {
-				fmt.Fprintf(&b, `pod "p%[1]d" {
-  replicas   = 1
-  stop_grace = "%[2]ds"
-  container "a" {
-    image     = image.x
-    command   = ["/content"]
-    args      = ["-n", "%[1]d"]
-    env       = { NUMBER = "%[1]d", MODE = "prod" }
-    work_dir  = "/"
-    user      = "1000"
-    read_only = true
-    cap_add   = ["NET_ADMIN"]
-  }
-}
-`, i, i%60+1)
+				b.WriteString(blocks.Pod(i))
 			}
 			if !yield(file, b.String()) {
 				return

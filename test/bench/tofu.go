@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/stowage-iac/stowage/test/blocks"
 )
 
 // tofuSize is how many instances a shape has for the comparison: OpenTofu's time grows
@@ -28,21 +30,7 @@ var tofuConfigs = map[string]func(n int) string{
 	"blocks": func(n int) string {
 		var b strings.Builder
 		for i := range n {
-			fmt.Fprintf(&b, `resource "terraform_data" "p%[1]d" {
-  input = {
-    replicas   = 1
-    stop_grace = "%[2]ds"
-    image      = "x"
-    command    = ["/content"]
-    args       = ["-n", "%[1]d"]
-    env        = { NUMBER = "%[1]d", MODE = "prod" }
-    work_dir   = "/"
-    user       = "1000"
-    read_only  = true
-    cap_add    = ["NET_ADMIN"]
-  }
-}
-`, i, i%60+1)
+			b.WriteString(blocks.TerraformData(i))
 		}
 		return b.String()
 	},

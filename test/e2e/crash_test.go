@@ -96,23 +96,31 @@ func TestKilledAtEveryStep(t *testing.T) {
 // whether the process was killed.
 func crash(t *testing.T, p *project, n int) bool {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	_, killed := p.killedAt("STOWAGE_CRASH_AT", n)
+	return killed
+}
+
+// killedAt applies with a hook that kills the process at its n-th chance. It returns the
+// process, and whether it was killed.
+func (p *project) killedAt(hook string, n int) (pid int, killed bool) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), 2*time.Minute)
 	defer cancel()
 	p.bin = binaries.crashing
 	cmd := p.command(ctx, "apply", "-auto-approve")
 	p.bin = binaries.stowage
-	cmd.Env = append(cmd.Env, "STOWAGE_CRASH_AT="+strconv.Itoa(n))
+	cmd.Env = append(cmd.Env, hook+"="+strconv.Itoa(n))
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
 	if err == nil {
-		return false
+		return cmd.Process.Pid, false
 	}
 	status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
 	if !isExit(err) || !ok || !status.Signaled() || status.Signal() != syscall.SIGKILL {
-		t.Fatalf("record %d: %v\n%s", n, err, out.String())
+		p.t.Fatalf("%s=%d: %v\n%s", hook, n, err, out.String())
 	}
-	return true
+	return cmd.Process.Pid, true
 }
 
 // TestInterrupted sends SIGINT while pods start: what runs is finished and

@@ -43,7 +43,7 @@ func list(ctx context.Context, r *run.Run, args []string, w wanted, asJSON bool)
 	if r.Report(diags) {
 		return cli.Failed
 	}
-	addresses, missing := chosen(run.Addresses(s), args, belongs)
+	addresses, missing := chosen(run.Addresses(s), args, lang.Under)
 	listed := []view.Listed{}
 	for _, address := range addresses {
 		in := s.Instances[address]
@@ -72,12 +72,6 @@ func list(ctx context.Context, r *run.Run, args []string, w wanted, asJSON bool)
 		return cli.Failed
 	}
 	return cli.OK
-}
-
-// belongs reports whether address is, or is part of, what the user wrote.
-func belongs(address, written string) bool {
-	rest, ok := strings.CutPrefix(address, written)
-	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 func unknownKind(kind string, kinds []string) error {

@@ -84,7 +84,7 @@ func forget(ctx context.Context, locked *state.Locked, base *state.Loaded, addre
 	})
 }
 
-// within is stricter than covers: a kind alone does not stand for all of its
+// within is stricter than lang.Under: a kind alone does not stand for all of its
 // instances, so that a slip does not forget them. A module does.
 func within(address, written string) bool {
 	return slices.Contains(lang.Covers(address), written)
