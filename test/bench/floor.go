@@ -41,5 +41,5 @@ func floor(ctx context.Context, dir string, runs int) (used, error) {
 	if err != nil {
 		return used{}, err
 	}
-	return processes(ctx, runs, dir, append(os.Environ(), "GOGC=200"), self, "parse", dir)
+	return processes(ctx, runs, dir, append(os.Environ(), "GOGC=500"), self, "parse", dir)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -12,7 +13,8 @@ import (
 // used is what a finished process used.
 type used struct {
 	cpu, wall time.Duration
-	peak      int64 // bytes
+	least     time.Duration // of several runs, the CPU of the one that took least
+	peak      int64         // bytes
 }
 
 // process runs a command to its end, its output dropped.
@@ -32,7 +34,8 @@ func process(ctx context.Context, dir string, env []string, name string, args ..
 	return u, nil
 }
 
-// processes runs a command n times after one that does not count and returns the medians.
+// processes runs a command n times after one that does not count and returns the medians,
+// the least CPU and the highest peak.
 func processes(ctx context.Context, n int, dir string, env []string, name string, args ...string) (used, error) {
 	var cpu, wall []time.Duration
 	var peak int64
@@ -45,7 +48,7 @@ func processes(ctx context.Context, n int, dir string, env []string, name string
 			cpu, wall, peak = append(cpu, u.cpu), append(wall, u.wall), max(peak, u.peak)
 		}
 	}
-	return used{cpu: median(cpu), wall: median(wall), peak: peak}, nil
+	return used{cpu: median(cpu), wall: median(wall), least: slices.Min(cpu), peak: peak}, nil
 }
 
 func mib(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
