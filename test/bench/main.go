@@ -8,13 +8,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 	"regexp"
-	"sort"
+	"slices"
 	"text/tabwriter"
 	"time"
 )
@@ -122,10 +123,10 @@ func (b *bench) print() {
 	w.Flush()
 }
 
-// median of durations; it sorts them.
-func median(d []time.Duration) time.Duration {
-	sort.Slice(d, func(i, j int) bool { return d[i] < d[j] })
-	return d[len(d)/2]
+// median of values; it sorts them.
+func median[T cmp.Ordered](values []T) T {
+	slices.Sort(values)
+	return values[len(values)/2]
 }
 
 func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }

@@ -149,13 +149,12 @@ func (s shape) run(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	var all [2]measured // by size
+	all, growth, err := s.measure(ctx, b, binary, s.demands[0].n, s.demands[1].n)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.name, err)
+	}
 	for i, d := range s.demands {
-		m, err := s.measure(ctx, b, binary, d.n)
-		if err != nil {
-			return fmt.Errorf("%s of %d: %w", s.name, d.n, err)
-		}
-		all[i] = m
+		m := all[i]
 		f := figure{
 			name: fmt.Sprintf("%s of %d: first, no-op plan (CPU)", s.name, d.n), value: m.String(),
 			demand: fmt.Sprintf("≤ %.1f s, ≤ %d MiB", d.cpu.Seconds(), d.memory>>20),
@@ -169,11 +168,8 @@ func (s shape) run(ctx context.Context, b *bench) error {
 		}
 		b.add(f)
 	}
-	growth := func(small, large used) float64 { // of the least of the runs: what else the machine does adds to a run, and nothing takes from it
-		return math.Log(float64(large.least)/float64(small.least)) / math.Log(float64(s.demands[1].n)/float64(s.demands[0].n))
-	}
-	worst := max(growth(all[0].first, all[1].first), growth(all[0].again, all[1].again))
-	b.add(figure{name: s.name + ": growth exponent", value: fmt.Sprintf("%.2f", worst), demand: "≤ 1.10", met: worst <= 1.1})
+	exponent := math.Log(growth) / math.Log(float64(s.demands[1].n)/float64(s.demands[0].n))
+	b.add(figure{name: s.name + ": growth exponent", value: fmt.Sprintf("%.2f", exponent), demand: "≤ 1.10", met: exponent <= 1.1})
 	return s.beside(ctx, b, binary)
 }
 
@@ -193,61 +189,84 @@ func plain(n int) iter.Seq2[int, string] {
 	}
 }
 
-func (s shape) measure(ctx context.Context, b *bench, binary string, n int) (m measured, err error) {
-	dir, err := os.MkdirTemp("", "stowage-shape-")
-	if err != nil {
-		return m, err
-	}
-	defer os.RemoveAll(dir)
-	if err := os.WriteFile(filepath.Join(dir, "main.stowage.hcl"), []byte(s.config(n)), 0o644); err != nil {
-		return m, err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "content"), []byte("content"), 0o644); err != nil {
-		return m, err
-	}
-	if s.module != "" {
-		if err := os.Mkdir(filepath.Join(dir, "m"), 0o755); err != nil {
-			return m, err
+// measure plans the shape in each of sizes, and says how many times as much CPU a plan of the
+// last took as one of the first: the first or the no-op plan, whichever grew more.
+func (s shape) measure(ctx context.Context, b *bench, binary string, sizes ...int) (all []measured, growth float64, err error) {
+	const turns = 3
+	all, dirs := make([]measured, len(sizes)), make([]string, len(sizes))
+	for i, n := range sizes {
+		if dirs[i], err = os.MkdirTemp("", "stowage-shape-"); err != nil {
+			return nil, 0, err
 		}
-		if err := os.WriteFile(filepath.Join(dir, "m", "main.stowage.hcl"), []byte(s.module), 0o644); err != nil {
-			return m, err
+		defer os.RemoveAll(dirs[i])
+		if err := s.write(dirs[i], n); err != nil {
+			return nil, 0, err
+		}
+		if err := recordApart(ctx, dirs[i], "nodes"); err != nil {
+			return nil, 0, err
 		}
 	}
-	if s.more != nil {
-		for i, text := range s.more(n) { // one at a time: what this process holds counts as its children's peak
-			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("f%d.stowage.hcl", i)), []byte(text), 0o644); err != nil {
-				return m, err
-			}
-		}
-	}
-	env := append(os.Environ(), "HOME="+dir, "STOWAGE_INPUT=0")
-	const runs = 3
-	plan := func(code string) (used, error) {
+	env := func(dir string) []string { return append(os.Environ(), "HOME="+dir, "STOWAGE_INPUT=0") }
+	plan := func(code string) ([]used, float64, error) {
 		// Exit code 2 is "changes": sh turns the expected one into 0.
-		return processes(ctx, runs, dir, env, "sh", "-c", `"$0" plan -refresh=false -detailed-exitcode; [ $? = `+code+` ]`, binary)
+		return inTurn(ctx, turns, dirs, env, "sh", "-c", `"$0" plan -refresh=false -detailed-exitcode; [ $? = `+code+` ]`, binary)
 	}
-	if err := recordApart(ctx, dir, "nodes"); err != nil {
-		return m, err
+	first, growth, err := plan("2")
+	if err != nil {
+		return nil, 0, err
 	}
-	if m.first, err = plan("2"); err != nil {
-		return m, err
-	}
-	if err := recordApart(ctx, dir, "all"); err != nil {
-		return m, err
-	}
-	if s.more != nil {
-		if m.floor, err = floor(ctx, dir, runs); err != nil {
-			return m, err
+	for i, n := range sizes {
+		if err := recordApart(ctx, dirs[i], "all"); err != nil {
+			return nil, 0, err
 		}
-		info, err := os.Stat(filepath.Join(dir, stateFile))
+		if s.more == nil {
+			continue
+		}
+		if all[i].floor, err = floor(ctx, dirs[i], 1); err != nil {
+			return nil, 0, err
+		}
+		info, err := os.Stat(filepath.Join(dirs[i], stateFile))
 		if err != nil {
-			return m, err
+			return nil, 0, err
 		}
 		each := info.Size() / int64(n)
 		b.add(figure{name: fmt.Sprintf("%s of %d: state per block", s.name, n), value: fmt.Sprintf("%d B", each), demand: "≤ 1024 B", met: each <= 1024})
 	}
-	m.again, err = plan("0")
-	return m, err
+	again, grown, err := plan("0")
+	if err != nil {
+		return nil, 0, err
+	}
+	for i := range all {
+		all[i].first, all[i].again = first[i], again[i]
+	}
+	return all, max(growth, grown), nil
+}
+
+// write writes a configuration of about n instances.
+func (s shape) write(dir string, n int) error {
+	if err := os.WriteFile(filepath.Join(dir, "main.stowage.hcl"), []byte(s.config(n)), 0o644); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "content"), []byte("content"), 0o644); err != nil {
+		return err
+	}
+	if s.module != "" {
+		if err := os.Mkdir(filepath.Join(dir, "m"), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, "m", "main.stowage.hcl"), []byte(s.module), 0o644); err != nil {
+			return err
+		}
+	}
+	if s.more == nil {
+		return nil
+	}
+	for i, text := range s.more(n) { // one at a time: what this process holds counts as its children's peak
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("f%d.stowage.hcl", i)), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // recordApart runs record in a process of its own: a child's peak memory counts

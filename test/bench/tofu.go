@@ -62,10 +62,11 @@ func (s shape) beside(ctx context.Context, b *bench, binary string) error {
 	if config == nil || tofu == "" {
 		return nil
 	}
-	ours, err := s.measure(ctx, b, binary, tofuSize)
+	sized, _, err := s.measure(ctx, b, binary, tofuSize)
 	if err != nil {
 		return err
 	}
+	ours := sized[0]
 	theirs, err := tofuPlans(ctx, tofu, config(tofuSize))
 	if err != nil {
 		return fmt.Errorf("%s beside %s: %w", s.name, filepath.Base(tofu), err)
