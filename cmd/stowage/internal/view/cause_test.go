@@ -45,7 +45,7 @@ func TestCauses(t *testing.T) {
 					all.WriteString(line)
 				}
 			}
-			causes := View{}.resourceChange(c).Causes
+			causes := View{}.resourceChange(&planner.Plan{}, c).Causes
 			if len(causes) == 0 {
 				t.Errorf("%s, %s: a program is not told why", action, why.name)
 			}

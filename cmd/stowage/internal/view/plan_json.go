@@ -167,10 +167,20 @@ func (v View) PlanJSON(w io.Writer, p *planner.Plan) error { return JSON(w, v.Do
 
 // Document is a plan for a program. It holds no sensitive value.
 func (v View) Document(p *planner.Plan) PlanDocument {
+	d := v.outline(p)
+	d.ResourceChanges = make([]ResourceChange, len(p.Changes))
+	for i, c := range p.Changes {
+		d.ResourceChanges[i] = v.resourceChange(p, c)
+	}
+	return d
+}
+
+// outline is the document without its resource changes, which are most of it.
+func (v View) outline(p *planner.Plan) PlanDocument {
 	d := PlanDocument{
 		FormatVersion: PlanFormat, StowageVersion: p.StowageVersion, Timestamp: p.Created.UTC(),
 		Context: p.Context, Protected: p.Protected, Destroy: p.Destroy, Options: p.Options, Lineage: p.Lineage, Serial: p.Serial,
-		ResourceChanges: []ResourceChange{}, OutputChanges: map[string]Values{},
+		OutputChanges: map[string]Values{},
 	}
 	d.Summary = Summary(p.Count())
 	d.Checks = checksJSON(p.Checks)
@@ -178,12 +188,6 @@ func (v View) Document(p *planner.Plan) PlanDocument {
 		if len(c.Drift) > 0 {
 			d.ResourceDrift = append(d.ResourceDrift, ResourceDrift{c.Address, c.Drift, v.recording(p, c)})
 		}
-		if p.RefreshOnly {
-			now := *c // nothing is done to it
-			now.Before = c.After
-			c = &now
-		}
-		d.ResourceChanges = append(d.ResourceChanges, v.resourceChange(c))
 		if len(c.Healed) > 0 {
 			d.ResourceHealed = append(d.ResourceHealed, ResourceHealed{c.Address, c.Healed})
 		}
@@ -220,11 +224,14 @@ func (v View) Document(p *planner.Plan) PlanDocument {
 	return d
 }
 
-func (v View) resourceChange(c *planner.Change) ResourceChange {
-	s := v.Schemas[c.Kind]
+func (v View) resourceChange(p *planner.Plan, c *planner.Change) ResourceChange {
+	s, before := v.Schemas[c.Kind], c.Before
+	if p.RefreshOnly {
+		before = c.After // nothing is done to it
+	}
 	r := ResourceChange{
 		Address: c.Address, PreviousAddress: c.MovedFrom, Kind: c.Kind, ActionReason: c.Reason, Causes: c.Because(), DependsOn: c.Deps,
-		Change: values(actions(c.Action, c.CreateFirst), bySchema(c.Before, s), bySchema(c.After, s)),
+		Change: values(actions(c.Action, c.CreateFirst), bySchema(before, s), bySchema(c.After, s)),
 	}
 	if c.Importing != "" {
 		r.Change.Importing = &Importing{c.Importing}

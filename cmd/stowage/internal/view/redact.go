@@ -2,6 +2,7 @@ package view
 
 import (
 	"encoding/json"
+	"math/big"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -20,7 +21,11 @@ func redacted(v cty.Value) any {
 	case ty == cty.Bool:
 		return v.True()
 	case ty == cty.Number:
-		return json.Number(v.AsBigFloat().Text('f', -1))
+		f := v.AsBigFloat()
+		if n, exact := f.Int64(); exact == big.Exact && n != 0 { // most are whole, and Text is slow
+			return n
+		}
+		return json.Number(f.Text('f', -1))
 	case ty.IsMapType() || ty.IsObjectType():
 		m := map[string]any{}
 		for _, k := range keysOf(v) {

@@ -93,7 +93,7 @@ func (s *Stream) Diagnostics(diags hcl.Diagnostics, files map[string]*hcl.File) 
 
 // Plan writes the records of a plan; its summary is last.
 func (s *Stream) Plan(p *planner.Plan) {
-	d := s.view.Document(p)
+	d := s.view.outline(p)
 	if d.Interrupted != nil {
 		message := "an apply did not end"
 		if d.Interrupted.Running {
@@ -104,17 +104,18 @@ func (s *Stream) Plan(p *planner.Plan) {
 	for _, c := range d.ResourceDrift {
 		s.write("info", "resource_drift", c.Address+": has changed outside of Stowage", map[string]any{"drift": c})
 	}
-	for i, c := range d.ResourceChanges {
-		what := willBe[p.Changes[i].Action]
-		if c.PreviousAddress != "" {
-			what += ", moved from " + c.PreviousAddress
+	for _, c := range p.Changes {
+		if c.Action == planner.NoOp && c.MovedFrom == "" && c.Importing == "" {
+			continue
 		}
-		if c.Change.Importing != nil {
-			what += ", imported from " + quote(c.Change.Importing.ID)
+		what := willBe[c.Action]
+		if c.MovedFrom != "" {
+			what += ", moved from " + c.MovedFrom
 		}
-		if p.Changes[i].Action != planner.NoOp || c.PreviousAddress != "" || c.Change.Importing != nil {
-			s.write("info", "planned_change", c.Address+": "+what, map[string]any{"change": c})
+		if c.Importing != "" {
+			what += ", imported from " + quote(c.Importing)
 		}
+		s.write("info", "planned_change", c.Address+": "+what, map[string]any{"change": s.view.resourceChange(p, c)})
 	}
 	for _, pod := range d.Placement {
 		s.write("info", "placement", pod.Address+": placement", map[string]any{"placement": pod})
