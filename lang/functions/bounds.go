@@ -68,6 +68,7 @@ var bounds = map[string]func(args []cty.Value) error{
 		}
 		return nil
 	},
+	"toset":      func(args []cty.Value) error { return crowd(args[0], cty.Set(cty.DynamicPseudoType)) },
 	"tonumber":   func(args []cty.Value) error { return numbers.Texts(args[0], cty.Number) },
 	"yamldecode": func(args []cty.Value) error { return yamlBounds(args[0].AsString()) },
 	"yamlencode": encodeBounds,

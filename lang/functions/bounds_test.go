@@ -33,6 +33,13 @@ func TestBounds(t *testing.T) {
 		}
 		return cty.ListVal(vals)
 	}
+	close := func(n int) cty.Value { // numbers of which cty hashes what they have in common
+		vals := make([]cty.Value, n)
+		for i := range vals {
+			vals[i] = number(100_000_000_000_000 + int64(i))
+		}
+		return cty.ListVal(vals)
+	}
 	digits := strings.Repeat("9", 10_000_000)
 	many := func(v cty.Value, n int) cty.Value { return cty.ListVal(slices.Repeat([]cty.Value{v}, n)) }
 	long := text(strings.Repeat("a", 1<<20))
@@ -50,6 +57,10 @@ func TestBounds(t *testing.T) {
 		{"jsondecode", []cty.Value{text(strings.Repeat(`{"a":`, 1_000_000))}, "it nests more than 10000 levels"},
 		{"setproduct", []cty.Value{list(3000), list(3000)}, "more than 1000000 elements"},
 		{"setproduct", []cty.Value{list(900), list(900), list(2)}, "more than 1000000 elements"},
+		{"toset", []cty.Value{close(6000)}, "more than 5000 numbers whose first ten digits are the same"},
+		{"toset", []cty.Value{cty.TupleVal(close(6000).AsValueSlice())}, "more than 5000 numbers whose first ten digits are the same"},
+		{"toset", []cty.Value{close(6000).Mark(mark)}, "more than 5000 numbers whose first ten digits are the same"},
+		{"setunion", []cty.Value{close(6000), close(1)}, "more than 5000 numbers whose first ten digits are the same"},
 		{"range", []cty.Value{number(2_000_000)}, "more than 1000000 numbers"},
 		{"range", []cty.Value{number(0), number(1), cty.MustParseNumberVal("1e-30")}, "more than 1000000 numbers"},
 		{"format", []cty.Value{text("%1000000000s"), text("x")}, "a width or precision of 1000000000; at most 100000 is possible"},
@@ -115,6 +126,8 @@ func TestWithinBounds(t *testing.T) {
 		`length(range(1000000))`: 1_000_000, `length(setproduct(range(200), range(200)))`: 40_000,
 		`length(format("%99999s", "x"))`: 99_999, `length(split("", join("", [for i in range(1000): "0123456789"])))`: 10_000,
 		`length(format("%s %.1f", "1e999999999", 2))`: 15, `length(formatlist("%s", ["1e999999999", "a"]))`: 2, `parseint("12", 8)`: 10,
+		`length(toset(range(20000)))`: 20_000, `length(toset([for i in range(20000) : 100000000000000 + i % 100]))`: 100,
+		`length(toset([for i in range(20000) : tostring(100000000000000 + i)]))`: 20_000, `length(toset(concat(["a"], [for i in range(20000) : 100000000000000 + i])))`: 20_001,
 		`length(jsonencode(pow(10, 300)))`: 301, `length(tostring(1e999))`: 1000, `tonumber("1e3")`: 1000, `abs("-3")`: 3, `sum(["1", 2])`: 3, `length(yamldecode("- 1e2\n- 0x1F\n- 1_000"))`: 3,
 		`length(indent(1000, "a\nb"))`: 1_003, `length(replace(join("", range(1000)), "/[0-9]/", "xyz"))`: 8_670,
 	} {

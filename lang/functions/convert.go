@@ -14,8 +14,12 @@ import (
 // Convert is convert.Convert in time linear in the elements of a tuple or an object
 // that becomes a list, set or map: cty looks for the common type of all elements by
 // comparing each with each, even where it is given or all have the same.
-// Numbers that are made of texts are within the bounds of the package numbers.
+// Numbers that are made of texts are within the bounds of the package numbers. A set that
+// would take minutes to make is an error.
 func Convert(v cty.Value, ty cty.Type) (cty.Value, error) {
+	if err := crowd(v, ty); err != nil {
+		return cty.UnknownVal(ty), err
+	}
 	return numbers.Bounded(v, ty, linear)
 }
 
