@@ -155,6 +155,7 @@ func (m *maker) make(ctx context.Context) {
 	m.checks()
 	if !m.diags.HasErrors() {
 		m.graph()
+		m.homeless()
 	}
 	m.warnings()
 }

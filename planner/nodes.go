@@ -71,6 +71,34 @@ func (m *maker) planNodes() {
 	m.offers()
 }
 
+// homeless warns of a plan that cannot be applied because nothing is or will be a node.
+func (m *maker) homeless() {
+	if m.fleet.manager != "" || m.fleet.priorManager != "" || len(m.fleet.unknown) > 0 {
+		return
+	}
+	var first *Change
+	n := 0
+	for _, c := range m.plan.Changes {
+		if c.Action == NoOp || c.Action == Read || !m.kinds[c.Kind].resident {
+			continue
+		}
+		if n++; first == nil {
+			first = c
+		}
+	}
+	if first == nil {
+		return
+	}
+	what := first.Address + " lives"
+	if n > 1 {
+		what = fmt.Sprintf("%s and %d more live", first.Address, n-1)
+	}
+	m.diags = append(m.diags, &hcl.Diagnostic{
+		Severity: hcl.DiagWarning, Summary: "No node", Subject: m.subject(first.Address),
+		Detail: what + " in a cluster, and no node is declared or recorded: an apply will fail. Declare a node, with the address of a host.",
+	})
+}
+
 func managerOf(specs map[string]api.NodeSpec) string {
 	for _, s := range specs {
 		if s.Role == api.RoleManager {
