@@ -3,6 +3,7 @@ package lang
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -229,6 +230,11 @@ func writable(s *schema.Block, top bool) []string {
 	return names
 }
 
+func writesOnly(s *schema.Block, name string) bool {
+	a := s.Attributes[name]
+	return a != nil && a.WriteOnly
+}
+
 func (l *loader) argument(b *body, a *hclsyntax.Attribute, s *schema.Block, o bodyOptions) {
 	as := s.Attributes[a.Name]
 	switch {
@@ -239,8 +245,18 @@ func (l *loader) argument(b *body, a *hclsyntax.Attribute, s *schema.Block, o bo
 		}
 		l.errorf("Block expected", a.NameRange, "%s is a block: write %s, without the equals sign.", a.Name, example)
 		return
+	case as == nil && strings.HasSuffix(a.Name, "_version") && writesOnly(s, strings.TrimSuffix(a.Name, "_version")):
+		l.errorf("Unknown argument", a.NameRange, "%s needs no version: that its value has changed is found by a keyed hash of it. Remove %s.", strings.TrimSuffix(a.Name, "_version"), a.Name)
+		return
 	case as == nil:
-		l.errorf("Unknown argument", a.NameRange, "There is no argument %q in %s.%s", a.Name, o.in, didYouMean(a.Name, writable(s, o.top)))
+		hint := ""
+		if o.top {
+			hint = misplaced("block", a.Name)
+		}
+		if hint == "" {
+			hint = didYouMean(a.Name, writable(s, o.top))
+		}
+		l.errorf("Unknown argument", a.NameRange, "There is no argument %q in %s.%s", a.Name, o.in, hint)
 		return
 	case as.Later != "":
 		l.errorf("Not supported yet", a.NameRange, "This version of Stowage does not support the argument %s in %s.%s", a.Name, o.in, sentence(as.Later))

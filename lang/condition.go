@@ -63,7 +63,7 @@ func (l *loader) condition(b *hclsyntax.Block, summary string, s scope) *conditi
 }
 
 // misplaced is a sentence about where the parts of a condition belong that stand in a
-// place where there are none, or "". A place is a block, its lifecycle, an output, a
+// place where there are none, and about what Terraform has there, or "". A place is a block, its lifecycle, an output, a
 // check or a variable.
 func misplaced(place, name string) string {
 	var write string // what stands there instead
@@ -100,6 +100,12 @@ func misplaced(place, name string) string {
 			"output": " The preconditions of an output stand in the output itself.", "check": " The asserts of a check stand in the check itself.",
 			"variable": " The validations of a variable stand in the variable itself.",
 		}[place]
+	case "provider":
+		return map[string]string{"block": " Stowage has no providers: its kinds of blocks are built in. Remove it."}[place]
+	case "provisioner", "connection":
+		return map[string]string{"block": " Stowage has no provisioners: what is to run is a pod. Remove it."}[place]
+	case "enabled":
+		return map[string]string{"lifecycle": " Write count = … ? 1 : 0 in the block."}[place]
 	case "depends_on", "count", "for_each":
 		if place == "check" {
 			return " A check is judged once, after everything else; in modules, once for each instance of the module."
