@@ -59,6 +59,8 @@ type Run func(ctx context.Context, t *Terminal, args []string) int
 // App is the program.
 type App struct {
 	Commands []*Command
+	// Elsewhere tells what stands for a command that other tools have, a clause by name.
+	Elsewhere map[string]string
 	// Version is printed by -version.
 	Version string
 	// Contexts are the names that complete -context.
@@ -120,7 +122,11 @@ func (a *App) find(args []string) (name string, rest []string, err error) {
 	if names[args[0]] {
 		typed = args[0] + " " + args[1]
 	}
-	return "", nil, fmt.Errorf("unknown command %q%s (see \"%s -h\")", typed, didYouMean(typed, list, ""), Name)
+	hint := didYouMean(typed, list, "")
+	if instead := a.Elsewhere[typed]; instead != "" {
+		hint = ": " + instead
+	}
+	return "", nil, fmt.Errorf("unknown command %q%s (see \"%s -h\")", typed, hint, Name)
 }
 
 func (a *App) command(name string) *Command {

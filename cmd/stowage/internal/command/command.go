@@ -30,6 +30,14 @@ func App() *cli.App {
 	return &cli.App{
 		Version:  version.Read().String(),
 		Contexts: run.ContextNames,
+		Elsewhere: map[string]string{
+			"get": "stowage init brings modules", "providers": "kinds are built in, stowage kinds lists them",
+			"refresh": "stowage apply -refresh-only records what is there", "taint": "stowage apply -replace=ADDRESS makes it anew",
+			"untaint": "nothing is tainted, -replace is said to a plan", "workspace": "contexts stand for workspaces, see stowage context list",
+			"login": "backends take their credentials from the environment or a profile", "logout": "backends take their credentials from the environment or a profile",
+			"metadata":               "stowage functions -json and stowage kinds -json describe the language",
+			"state replace-provider": "there are no providers",
+		},
 		Commands: []*cli.Command{
 			apply.Command(),
 			completion.Command(),
