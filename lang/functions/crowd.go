@@ -15,7 +15,7 @@ const maxCrowd = 5000
 // crowd finds a set in the type that v is converted to whose elements cty would compare
 // for minutes.
 func crowd(v cty.Value, ty cty.Type) error {
-	if !hasNumberSet(ty) || !v.IsKnown() || v.IsNull() {
+	if !numbers.Holds(ty, isNumberSet) || !v.IsKnown() || v.IsNull() {
 		return nil
 	}
 	v, _ = v.Unmark()
@@ -25,48 +25,11 @@ func crowd(v cty.Value, ty cty.Type) error {
 	if !v.CanIterateElements() {
 		return nil
 	}
-	for i, it := 0, v.ElementIterator(); it.Next(); i++ {
-		key, e := it.Element()
-		want := ty
-		switch {
-		case ty.IsCollectionType():
-			want = ty.ElementType()
-		case ty.IsTupleType() && i < ty.Length():
-			want = ty.TupleElementType(i)
-		case ty.IsObjectType() && key.Type() == cty.String && ty.HasAttribute(key.AsString()):
-			want = ty.AttributeType(key.AsString())
-		default:
-			continue
-		}
-		if err := crowd(e, want); err != nil {
-			return err
-		}
-	}
-	return nil
+	return numbers.Elements(v, ty, crowd)
 }
 
-// hasNumberSet reports whether a type holds a set of what can hold numbers.
-func hasNumberSet(ty cty.Type) bool {
-	switch {
-	case ty.IsSetType():
-		return ty.ElementType() == cty.DynamicPseudoType || numbers.HasNumbers(ty.ElementType())
-	case ty.IsCollectionType():
-		return hasNumberSet(ty.ElementType())
-	case ty.IsTupleType():
-		for _, e := range ty.TupleElementTypes() {
-			if hasNumberSet(e) {
-				return true
-			}
-		}
-	case ty.IsObjectType():
-		for _, a := range ty.AttributeTypes() {
-			if hasNumberSet(a) {
-				return true
-			}
-		}
-	}
-	return false
-}
+// isNumberSet reports whether a type is that of sets of what can hold numbers.
+func isNumberSet(ty cty.Type) bool { return ty.IsSetType() && numbers.HasNumbers(ty.ElementType()) }
 
 // crowded counts the different elements by their hash, where there are enough of them.
 func crowded(v cty.Value) error {

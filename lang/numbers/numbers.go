@@ -99,20 +99,26 @@ func Check(v cty.Value) error {
 
 // HasNumbers reports whether a value of a type can hold numbers.
 func HasNumbers(ty cty.Type) bool {
-	switch {
-	case ty == cty.Number || ty == cty.DynamicPseudoType:
+	return Holds(ty, func(ty cty.Type) bool { return ty == cty.Number || ty == cty.DynamicPseudoType })
+}
+
+// Holds reports whether a type, or one of which its values consist, is such.
+func Holds(ty cty.Type, such func(cty.Type) bool) bool {
+	if such(ty) {
 		return true
+	}
+	switch {
 	case ty.IsCollectionType():
-		return HasNumbers(ty.ElementType())
+		return Holds(ty.ElementType(), such)
 	case ty.IsObjectType():
 		for _, a := range ty.AttributeTypes() {
-			if HasNumbers(a) {
+			if Holds(a, such) {
 				return true
 			}
 		}
 	case ty.IsTupleType():
 		for _, e := range ty.TupleElementTypes() {
-			if HasNumbers(e) {
+			if Holds(e, such) {
 				return true
 			}
 		}
@@ -187,6 +193,12 @@ func Texts(v cty.Value, ty cty.Type) error {
 	case !v.CanIterateElements():
 		return nil
 	}
+	return Elements(v, ty, Texts)
+}
+
+// Elements calls f for each element of v with the type that it gets in a conversion of v to
+// ty, cty.DynamicPseudoType where ty says nothing of it. v has no marks and can be iterated.
+func Elements(v cty.Value, ty cty.Type, f func(e cty.Value, ty cty.Type) error) error {
 	i := 0
 	for it := v.ElementIterator(); it.Next(); i++ {
 		key, e := it.Element()
@@ -201,7 +213,7 @@ func Texts(v cty.Value, ty cty.Type) error {
 		case ty.IsTupleType() && i < ty.Length():
 			want = ty.TupleElementType(i)
 		}
-		if err := Texts(e, want); err != nil {
+		if err := f(e, want); err != nil {
 			return err
 		}
 	}
