@@ -2,7 +2,10 @@ package e2e_test
 
 import (
 	"fmt"
+	"maps"
 	"os/exec"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stowage-iac/stowage/test/hosts"
@@ -68,14 +71,30 @@ func onOneHost(t *testing.T, more string) (*project, *hosts.Host) {
 	return p, lab.Hosts[0]
 }
 
-// pids are the processes on the host whose command line matches.
+// pids are the processes on the host whose command line matches, a line each,
+// without what they forked: httpd answers each request in a child that has its
+// command line and lives for a millisecond.
 func pids(t *testing.T, h *hosts.Host, pattern string) string {
 	t.Helper()
-	out, err := h.Run(t.Context(), fmt.Sprintf("pgrep -f '%s' || true", pattern))
+	out, err := h.Run(t.Context(), fmt.Sprintf(`found=$(pgrep -d, -f '%s') && ps -o pid=,ppid= -p "$found" || true`, pattern))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return out
+	parent := map[string]string{}
+	for line := range strings.Lines(out) {
+		f := strings.Fields(line)
+		if len(f) != 2 {
+			t.Fatalf("ps prints %q", line)
+		}
+		parent[f[0]] = f[1]
+	}
+	var b strings.Builder
+	for _, pid := range slices.Sorted(maps.Keys(parent)) {
+		if _, forked := parent[parent[pid]]; !forked {
+			b.WriteString(pid + "\n")
+		}
+	}
+	return b.String()
 }
 
 func isExit(err error) bool {
