@@ -39,6 +39,8 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	pages = dir
+	// A browser that is killed leaves the directory of its socket behind.
+	os.Setenv("TMPDIR", dir)
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)
