@@ -53,7 +53,8 @@ func isVarsFile(name string) bool {
 
 // ReadVariables resolves what is given to the declared variables. Undeclared
 // names are errors for -var, warnings in files and ignored in the environment.
-// Variables that nothing is given to are absent.
+// Variables that nothing is given to are absent. With errors, those whose value is
+// in doubt are unknown, so that NewEvaluator finds what else is wrong, and no more.
 func (c *Config) ReadVariables(from VariableSources) (map[string]Input, hcl.Diagnostics) {
 	r := &variableReader{config: c, inputs: map[string]Input{}}
 	r.environment(from.Environ)
@@ -69,12 +70,20 @@ func (c *Config) ReadVariables(from VariableSources) (map[string]Input, hcl.Diag
 			r.assign(flag.Assign)
 		}
 	}
+	if r.unread {
+		for name := range c.Variables {
+			if _, given := r.inputs[name]; !given {
+				r.inputs[name] = Input{Value: cty.DynamicVal}
+			}
+		}
+	}
 	return r.inputs, tidy(r.diags)
 }
 
 type variableReader struct {
 	config *Config
 	inputs map[string]Input
+	unread bool // a file, which may have had a value for any
 	diags  hcl.Diagnostics
 }
 
@@ -120,6 +129,7 @@ func (r *variableReader) file(path, source string) {
 	src, err := readBounded(path, maxFileSize)
 	if err != nil {
 		r.fail(hcl.DiagError, "Unreadable file", nil, "The variables file %s cannot be read: %s.", path, plain(err))
+		r.unread = true
 		return
 	}
 	file, diags := parse(src, path)
@@ -127,6 +137,7 @@ func (r *variableReader) file(path, source string) {
 	r.diags = append(r.diags, diags...)
 	body, ok := file.Body.(*hclsyntax.Body)
 	if diags.HasErrors() || !ok {
+		r.unread = true
 		return
 	}
 	for _, b := range body.Blocks {
@@ -148,9 +159,10 @@ func (r *variableReader) file(path, source string) {
 			}
 		}
 		r.diags = append(r.diags, more...)
-		if !more.HasErrors() {
-			r.inputs[name] = Input{Value: value, Source: source, Range: a.Expr.Range()}
+		if more.HasErrors() {
+			value = cty.DynamicVal
 		}
+		r.inputs[name] = Input{Value: value, Source: source, Range: a.Expr.Range()}
 	}
 }
 
@@ -182,6 +194,7 @@ func (r *variableReader) text(v *Variable, text, source string) {
 		return
 	}
 	problem := func(why string) {
+		r.inputs[v.Name] = Input{Value: cty.DynamicVal, Source: source}
 		detail := fmt.Sprintf("The value of %s from %s must be an expression of the language for %s", v.Name, source, article(v.Type))
 		if v.secret() {
 			why = ""
@@ -238,10 +251,8 @@ func NewEvaluator(c *Config, in Inputs) (*Evaluator, hcl.Diagnostics) {
 		diags = append(diags, more...)
 		e.root.variables[v.index].value = v.marked(value)
 	}
-	if !diags.HasErrors() {
-		for _, v := range c.Root.variables {
-			diags = append(diags, e.root.validate(v, false)...)
-		}
+	for _, v := range c.Root.variables { // one in doubt is unknown, and so is what depends on it
+		diags = append(diags, e.root.validate(v, false)...)
 	}
 	return e, tidy(diags)
 }

@@ -60,7 +60,8 @@ func (r *Run) Begin(ctx context.Context, operation string, o *Options) (*Session
 	}
 	values, more := config.ReadVariables(o.sources())
 	if diags = append(diags[:len(diags):len(diags)], more...); diags.HasErrors() {
-		return nil, s.failed(diags)
+		_, more = lang.NewEvaluator(config, lang.Inputs{Variables: values})
+		return nil, s.failed(append(diags, more...))
 	}
 	s.report(diags)
 	if diags = s.use(config, lang.Inputs{Variables: values}); diags.HasErrors() {
