@@ -3,6 +3,7 @@ package planner
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -51,23 +52,39 @@ func (m *maker) checks() {
 		return
 	}
 	clear(m.pendingOf) // a partial plan has put back some of what was about to change
+	unmade := unmade(m.plan, m.ev, m.kinds, func(address string) bool { return m.changes[address] != nil })
 	j := judge{ev: m.ev, kinds: m.kinds, baseDir: m.in.BaseDir, read: m.in.Data, waits: func(inst *lang.Instance) bool {
-		return m.deferred(inst) != "" || slices.ContainsFunc(inst.Deps, m.missing)
+		return m.deferred(inst) != "" || slices.ContainsFunc(inst.Deps, unmade)
 	}}
 	checks, diags := j.all(m.ctx)
 	m.plan.Checks = append(m.plan.Checks, checks...)
 	m.diags = append(m.diags, diags...)
 }
 
-// missing reports whether a partial plan leaves out, before it ever was made, any of
-// what a dependency stands for.
-func (m *maker) missing(dep string) bool {
-	for address := range m.left {
-		if m.recorded(address) == nil && slices.Contains(lang.Covers(address), dep) {
-			return true
-		}
+// unmade tells the dependencies that stand for any instance that never was made and that
+// the plan does not make: it is a partial one, or does nothing but record.
+func unmade(p *Plan, ev *lang.Evaluator, kinds map[string]*kindInfo, made func(address string) bool) func(dep string) bool {
+	if !p.Partial() && !p.RefreshOnly {
+		return func(string) bool { return false }
 	}
-	return false
+	deps := sync.OnceValue(func() map[string]bool {
+		deps := map[string]bool{}
+		for b := range ev.Blocks() {
+			if k := kinds[b.Resource.Kind]; k == nil || k.source != nil {
+				continue
+			}
+			keys, _ := ev.Expand(b) // errors are those of the plan
+			for _, key := range keys {
+				if address := lang.InstanceAddress(b.Address(), key); !made(address) {
+					for _, dep := range lang.Covers(address) {
+						deps[dep] = true
+					}
+				}
+			}
+		}
+		return deps
+	})
+	return func(dep string) bool { return deps()[dep] }
 }
 
 // postconditions judges what was applied.
@@ -123,8 +140,9 @@ func (x *executor) check() (diags hcl.Diagnostics) {
 		return nil
 	}
 	undone := x.undone()
+	unmade := unmade(x.plan, x.ev, x.kinds, func(address string) bool { _, ok := x.value(address); return ok })
 	j := judge{ev: x.ev, kinds: x.kinds, baseDir: x.BaseDir, read: x.Data, again: true, waits: func(inst *lang.Instance) bool {
-		return x.cancelled || slices.ContainsFunc(inst.Deps, func(dep string) bool { return undone[dep] })
+		return x.cancelled || slices.ContainsFunc(inst.Deps, func(dep string) bool { return undone[dep] || unmade(dep) })
 	}}
 	ctx, cancel := context.WithCancel(x.soft) // reading may be broken off: it changes nothing
 	defer cancel()

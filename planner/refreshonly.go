@@ -27,6 +27,7 @@ func (m *maker) refreshOnly(ctx context.Context) {
 	m.known()
 	m.sortChanges()
 	m.outputs()
+	m.checks()
 	for _, c := range m.plan.Changes {
 		if c.After.IsNull() && m.recorded(c.Address).PreventDestroy {
 			m.diags = append(m.diags, &hcl.Diagnostic{

@@ -82,7 +82,7 @@ func (v View) recordings(p *planner.Plan) string {
 		pr.end()
 	}
 	if p.Empty() {
-		return v.paint("green", "No changes.") + " What is there is what the state records.\n"
+		return v.paint("green", "No changes.") + " What is there is what the state records.\n" + v.checks(p.Checks)
 	}
 	var b strings.Builder
 	if len(pr.b) > 0 {
@@ -90,6 +90,9 @@ func (v View) recordings(p *planner.Plan) string {
 	}
 	if o := v.outputChanges(p); o != "" {
 		b.WriteString(strings.TrimPrefix(o, "\n") + "\n")
+	}
+	if c := v.checks(p.Checks); c != "" {
+		b.WriteString(strings.TrimPrefix(c, "\n") + "\n")
 	}
 	b.WriteString("This plan writes that to the state, and touches nothing. To undo the changes instead, plan without -refresh-only.\n\n")
 	b.WriteString(v.summary(p) + "\n")
