@@ -67,7 +67,7 @@ type kindInfo struct {
 	computed  []string          // top-level attributes that nobody sets
 	sensitive bool              // the schema has sensitive attributes
 	writeOnly bool              // the schema has write-only arguments
-	resident  bool              // its instances live in the cluster
+	outside   outsider          // nil when all of its instances live in the cluster
 	refers    bool              // the schema has references to other blocks
 }
 
@@ -89,11 +89,28 @@ func shareTypes(kinds map[string]*kindInfo, config *lang.Config) {
 	}
 }
 
+// outsider is a kind of which some instances need no node.
+type outsider interface {
+	// OutsideCluster tells of a value, which is not null, that there is nothing of it in the cluster.
+	OutsideCluster(value cty.Value) bool
+}
+
+// resides reports whether what a change makes, or ends, lives in the cluster.
+func (k *kindInfo) resides(c *Change) bool {
+	if k.outside == nil {
+		return true
+	}
+	v := c.After
+	if v == cty.NilVal || v.IsNull() {
+		v = c.Before
+	}
+	return v == cty.NilVal || v.IsNull() || !k.outside.OutsideCluster(v)
+}
+
 func newKind(k providers.Kind) *kindInfo {
 	block := k.Schema()
 	info := &kindInfo{Kind: k, schema: block, codec: newCodec(block.ImpliedType()), sensitive: hasSensitive(block), writeOnly: writesOnly(block), refers: refers(block)}
-	outside, ok := k.(interface{ OutsideCluster() bool })
-	info.resident = !ok || !outside.OutsideCluster()
+	info.outside, _ = k.(outsider)
 	info.carrier, _ = k.(providers.Carrier)
 	info.carried, _ = k.(providers.Carried)
 	info.imager, _ = k.(providers.Imager)

@@ -79,7 +79,7 @@ func (m *maker) homeless() {
 	var first *Change
 	n := 0
 	for _, c := range m.plan.Changes {
-		if c.Action == NoOp || c.Action == Read || !m.kinds[c.Kind].resident {
+		if c.Action == NoOp || c.Action == Read || !m.kinds[c.Kind].resides(c) {
 			continue
 		}
 		if n++; first == nil {

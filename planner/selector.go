@@ -100,7 +100,7 @@ func (s *selector) target() {
 		if c == nil || c.Action.ends() {
 			continue
 		}
-		if k := s.kinds[c.Kind]; first != "" && k.resident {
+		if k := s.kinds[c.Kind]; first != "" && k.resides(c) {
 			visit(first)
 			if k.carried != nil && !nodes { // no cluster yet, and no replica without one
 				nodes = true
@@ -138,7 +138,7 @@ func (s *selector) exclude() {
 		}
 		state[address] = 1
 		left := coveredBy(s.maker.in.Excludes, address)
-		if c := s.changes[address]; c != nil && first != "" && !c.Action.ends() && s.kinds[c.Kind].resident {
+		if c := s.changes[address]; c != nil && first != "" && !c.Action.ends() && s.kinds[c.Kind].resides(c) {
 			left = visit(first) || left
 		}
 		for _, dep := range s.deps(address) {

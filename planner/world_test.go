@@ -317,9 +317,9 @@ var secretBlock = &schema.Block{Attributes: map[string]*schema.Attribute{
 	"value":  {Type: cty.String, Optional: true, Computed: true, Sensitive: true},
 }}
 
-func (secretKind) Name() string          { return "secret" }
-func (secretKind) OutsideCluster() bool  { return true }
-func (secretKind) Schema() *schema.Block { return secretBlock }
+func (secretKind) Name() string                  { return "secret" }
+func (secretKind) OutsideCluster(cty.Value) bool { return true }
+func (secretKind) Schema() *schema.Block         { return secretBlock }
 
 func (secretKind) Plan(req providers.PlanRequest) providers.PlanResponse {
 	value := req.Config.GetAttr("value")

@@ -65,6 +65,12 @@ func validFiles(v cty.Value) error {
 	return nil
 }
 
+// OutsideCluster tells the planner that a config with sensitive files needs no node: like a
+// secret, it lives in the state, and in the pods that use it.
+func (Kind) OutsideCluster(value cty.Value) bool {
+	return value.GetAttr("files").ContainsMarked()
+}
+
 // Plan knows the version as soon as the content is known.
 func (Kind) Plan(req providers.PlanRequest) providers.PlanResponse {
 	files := req.Config.GetAttr("files")

@@ -24,7 +24,7 @@ func (Kind) Name() string { return "secret" }
 
 // OutsideCluster tells the planner that a secret needs no node: it lives in the
 // state, and in the pods that use it.
-func (Kind) OutsideCluster() bool { return true }
+func (Kind) OutsideCluster(cty.Value) bool { return true }
 
 // Characters of a generated value: 62 letters and digits give 5.95 bits each;
 // special ones are those that no shell, URL or quoting treats badly.
