@@ -56,6 +56,16 @@ func TestStateInTheCluster(t *testing.T) {
 		t.Errorf("the pod was not rolled: %s", after)
 	}
 	first.empty("-var", "greeting=from another machine")
+	local := newProject(t, files)
+	local.write("pulled.json", first.must("state", "pull").stdout)
+	local.must("state", "push", "pulled.json")
+	plan := planned(first)
+	if other := planned(second); other != plan {
+		t.Errorf("another machine plans otherwise:\n%s", difference(plan, other))
+	}
+	if other := planned(local); other != plan {
+		t.Errorf("with a local state the plan is another:\n%s", difference(plan, other))
+	}
 	first.must("destroy", "-auto-approve")
 	if left := pids(t, h, "[h]ttpd -f -p 80|[s]towaged run"); left != "" {
 		t.Errorf("destroyed, and still there: %s", left)
@@ -63,6 +73,19 @@ func TestStateInTheCluster(t *testing.T) {
 	if r := first.must("state", "list"); strings.TrimSpace(r.stdout) != "" {
 		t.Errorf("destroyed, and still recorded: %s", r)
 	}
+}
+
+// planned is the document of a plan that rolls the pod, without its time and the serial of the
+// state, which counts how often that was written where it is.
+func planned(p *project) string {
+	p.t.Helper()
+	p.must("plan", "-out=p", "-var", "greeting=planned")
+	document := p.must("show", "-json", "p").stdout
+	timeless := regexp.MustCompile(`(?m)^.*"(timestamp|serial)": .*\n`).ReplaceAllString(document, "")
+	if timeless == document || !strings.Contains(timeless, `"address": "pod.web"`) {
+		p.t.Fatalf("not a plan:\n%s", document)
+	}
+	return timeless
 }
 
 // several is what is made and destroyed while its apply is killed.
