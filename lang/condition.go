@@ -51,7 +51,7 @@ func (l *loader) condition(b *hclsyntax.Block, summary string, s scope) *conditi
 	if !l.labels(b) {
 		return nil
 	}
-	s.in = article0(b.Type) + " of " + s.in
+	s.in = withArticle(b.Type) + " of " + s.in
 	m := l.members(b.Body, s.in, nil)
 	test, message := m.attr("condition"), m.attr("error_message")
 	m.done()
@@ -114,9 +114,9 @@ func misplaced(place, name string) string {
 	return ""
 }
 
-// article0 is a word with its article.
-func article0(word string) string {
-	if word[0] == 'a' {
+// withArticle is a word with its article.
+func withArticle(word string) string {
+	if strings.ContainsRune("aeiou", rune(word[0])) {
 		return "an " + word
 	}
 	return "a " + word

@@ -360,7 +360,7 @@ func (l *loader) labels(b *hclsyntax.Block, want ...string) bool {
 		l.errorf("Missing name", b.DefRange(), "A %s block needs a %s: %s { … }.", b.Type, want[len(b.Labels)], l.labelsMissing(b, want))
 		return false
 	case len(b.Labels) > len(want) && len(want) == 0:
-		l.errorf("Too many names", b.LabelRanges[0], "%s block has no name: %s { … }.", capital(article0(b.Type)), b.Type)
+		l.errorf("Too many names", b.LabelRanges[0], "%s block has no name: %s { … }.", capital(withArticle(b.Type)), b.Type)
 		return false
 	case len(b.Labels) > len(want):
 		has := fmt.Sprintf("one name: %s %q", b.Type, b.Labels[0])

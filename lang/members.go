@@ -157,10 +157,7 @@ func article(ty cty.Type) string {
 	if strings.HasPrefix(name, "any") {
 		return name
 	}
-	if strings.ContainsRune("aeiou", rune(name[0])) {
-		return "an " + name
-	}
-	return "a " + name
+	return withArticle(name)
 }
 
 // conversionProblem says why v cannot be converted to ty. Of several reasons it

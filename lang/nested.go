@@ -95,13 +95,13 @@ func (l *loader) static(f *hclsyntax.Block, nb *schema.NestedBlock, sh *shape, o
 	in := f.Type
 	switch {
 	case nb.Label == "" && len(f.Labels) > 0:
-		l.errorf("Too many names", f.LabelRanges[0], "%s block has no name: %s { … }.", capital(article0(f.Type)), f.Type)
+		l.errorf("Too many names", f.LabelRanges[0], "%s block has no name: %s { … }.", capital(withArticle(f.Type)), f.Type)
 		return nil
 	case nb.Label != "" && len(f.Labels) == 0:
 		l.errorf("Missing name", f.DefRange(), "A %s block needs a %s: %s %q { … }.", f.Type, nb.Label, f.Type, nb.Label)
 		return nil
 	case len(f.Labels) > 1:
-		l.errorf("Too many names", f.LabelRanges[1], "A %s block has one name: %s %q { … }.", f.Type, f.Type, f.Labels[0])
+		l.errorf("Too many names", f.LabelRanges[1], "%s block has one name: %s %q { … }.", capital(withArticle(f.Type)), f.Type, f.Labels[0])
 		return nil
 	}
 	name := cty.NilVal
