@@ -72,9 +72,7 @@ func (l *loader) defineImport(b *hclsyntax.Block) {
 	case dest.kind == "module":
 		l.errorf("Address expected", to.Expr.Range(), "to is an address of a resource, and %s is a module.", dest.text)
 		return
-	case ModuleOf(dest.block) == "" && l.module.resources[dest.block] == nil:
-		l.errorf("No such block", to.Expr.Range(), "%s is to be imported, and it is not declared.%s Write its block first.", dest.block,
-			didYouMean(dest.block, keysOf(l.module.resources)))
+	case !l.importable(dest.block, to.Expr.Range()):
 		return
 	}
 	i.block = dest.block
@@ -85,6 +83,36 @@ func (l *loader) defineImport(b *hclsyntax.Block) {
 		i.forEach = l.tracked(forEach.Expr, outer)
 	}
 	l.config.imports = append(l.config.imports, i)
+}
+
+// importable reports whether a block is declared, and says what is missing where it is not.
+func (l *loader) importable(block string, at hcl.Range) bool {
+	a, _ := ParseAddress(block)
+	m := l.module
+	for _, step := range a.Modules {
+		call := m.Calls[step.Name]
+		if call == nil {
+			l.errorf("No such module", at, "%s is to be imported, and no module %q is called%s.%s", block, step.Name, insideOf(m), didYouMean(step.Name, keysOf(m.Calls)))
+			return false
+		}
+		if m = call.Module; m == nil {
+			return false // it could not be loaded, which is reported
+		}
+	}
+	name := a.Kind + "." + a.Name
+	if m.resources[name] == nil {
+		l.errorf("No such block", at, "%s is to be imported, and it is not declared%s.%s Write its block first.", block, insideOf(m), didYouMean(name, keysOf(m.resources)))
+		return false
+	}
+	return true
+}
+
+// insideOf says in which module, "" for the root.
+func insideOf(m *Module) string {
+	if m.Path == "" {
+		return ""
+	}
+	return " in " + m.Path
 }
 
 // Imports evaluates the import blocks of the configuration, in the order of the files.
