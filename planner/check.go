@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -151,6 +152,10 @@ func (x *executor) check() (diags hcl.Diagnostics) {
 	return diags
 }
 
+// probeTimeout bounds the reading for a check without timeouts { read = … }: what only
+// warns keeps nobody waiting for the five minutes that data otherwise has.
+const probeTimeout = 30 * time.Second
+
 // judge judges the check blocks. Their data is read for them alone, and anew each
 // time: what a check says of the world is to be true of the world after an apply.
 type judge struct {
@@ -184,6 +189,9 @@ func (j judge) all(ctx context.Context) (list []Checked, diags hcl.Diagnostics) 
 		case j.read != nil && inst.Config.IsWhollyKnown() && !j.waits(inst):
 			jobs[i] = &dataJob{req: requestOf(k, inst, j.baseDir)}
 			jobs[i].req.Again = j.again
+			if jobs[i].req.Timeout == 0 {
+				jobs[i].req.Timeout = probeTimeout
+			}
 			reads = append(reads, jobs[i])
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/zclconf/go-cty/cty"
@@ -153,6 +154,45 @@ check "page" {
 			t.Errorf("read %v", l.world.reads)
 		}
 		cancel()
+	}
+}
+
+// A probe that hangs does not keep a plan waiting for as long as data that is needed.
+func TestCheckDataHasLittleTime(t *testing.T) {
+	for _, tc := range []struct {
+		config string
+		want   time.Duration
+	}{
+		{`check "c" {
+  data "fact" "f" { name = "f" }
+  assert {
+    condition     = data.fact.f.value == "x"
+    error_message = "Not shown."
+  }
+}`, 30 * time.Second},
+		{`check "c" {
+  data "fact" "f" {
+    name = "f"
+    timeouts { read = "2m" }
+  }
+  assert {
+    condition     = data.fact.f.value == "x"
+    error_message = "Not shown."
+  }
+}`, 2 * time.Minute},
+		{`data "fact" "f" { name = "f" }`, 5 * time.Minute},
+	} {
+		l := newLab(t).write(tc.config)
+		l.world.facts["f"] = "x"
+		var left time.Duration
+		l.world.reading = func(ctx context.Context) {
+			end, _ := ctx.Deadline()
+			left = time.Until(end)
+		}
+		l.plan()
+		if left > tc.want || left < tc.want-20*time.Second {
+			t.Errorf("%s\nhas %s left instead of %s", tc.config, left, tc.want)
+		}
 	}
 }
 
