@@ -1,25 +1,34 @@
 package run
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 )
 
 // WriteFile replaces a file atomically. mode 0 keeps the file's own. A symbolic
-// link stays one: what it points to is replaced.
+// link stays one: what it points to is replaced. What is no file, as a pipe or
+// /dev/null, is written to, since in its place a file would be of harm.
 func WriteFile(path string, content []byte, mode fs.FileMode) error {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
-	if mode == 0 {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		return writeTo(path, content)
+	}
+	switch {
+	case mode == 0 && err == nil:
+		mode = info.Mode().Perm()
+	case mode == 0:
 		mode = 0o644
-		if info, err := os.Stat(path); err == nil {
-			mode = info.Mode().Perm()
-		}
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
+		if of := (*fs.PathError)(nil); errors.As(err, &of) {
+			err = &fs.PathError{Op: "write", Path: path, Err: of.Err} // not the temporary file
+		}
 		return err
 	}
 	defer os.Remove(f.Name())
@@ -37,4 +46,16 @@ func WriteFile(path string, content []byte, mode fs.FileMode) error {
 		return err
 	}
 	return os.Rename(f.Name(), path)
+}
+
+func writeTo(path string, content []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	return err
 }
