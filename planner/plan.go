@@ -5,6 +5,7 @@
 package planner
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -211,6 +212,17 @@ func (p *Plan) Empty() bool {
 		}
 	}
 	return len(p.Transfers) == 0
+}
+
+// Sensitive reports whether an apply records anything sensitive that the state does not
+// have yet.
+func (p *Plan) Sensitive() bool {
+	for _, c := range p.Changes {
+		if (c.Action != NoOp || c.Refreshed || c.Importing != "") && !c.Action.ends() && c.After != cty.NilVal && c.After.ContainsMarked() {
+			return true
+		}
+	}
+	return slices.ContainsFunc(p.Outputs, func(o OutputChange) bool { return o.Sensitive && o.Action != Delete && o.Action != NoOp })
 }
 
 // Counts are numbers of instances. A replacement counts as an add and as a destroy.

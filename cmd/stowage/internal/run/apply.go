@@ -78,9 +78,9 @@ func (s *Session) execute(soft, hard context.Context, p *planner.Plan) (planner.
 			return planner.Result{}, Diagnose("Cannot bring the state out of the cluster", err)
 		}
 	}
-	journal, err := s.locked.Begin(hard, s.loaded, state.Operation{Name: name, Plan: planID(p), Partial: p.Partial() || p.RefreshOnly})
+	journal, err := s.locked.Begin(hard, s.loaded, state.Operation{Name: name, Plan: planID(p), Sensitive: p.Sensitive(), Partial: p.Partial() || p.RefreshOnly})
 	if err != nil {
-		return planner.Result{}, Diagnose("Cannot begin the journal", err)
+		return planner.Result{}, Diagnose("Cannot begin the apply", err)
 	}
 	s.applying.Store(true)
 	progress := s.show()

@@ -106,7 +106,7 @@ func Diagnose(summary string, err error) hcl.Diagnostics {
 		{state.ErrForeign, "The state has another lineage", ""},
 		{state.ErrContext, "The state is another context's", "\nNothing has been changed. Each context needs a place of its own for its state: use ${context.name} in the backend block, and move no context's state to another's."},
 		{state.ErrNewer, "The state was written by a newer version", "\nNothing has been changed. Install that version of stowage or a newer one; \"stowage version\" tells which this is."},
-		{state.ErrKey, "The state cannot be decrypted", ""},
+		{state.ErrKey, "No key for the state", ""},
 		{state.ErrConflict, "The state has changed", ""},
 		{state.ErrMoved, "The state has moved", ""},
 		{state.ErrLost, "The state's lock was lost", "\nWhat was acknowledged before is recorded; what ran meanwhile may not be. Plan again when nobody else applies."},

@@ -107,9 +107,9 @@ func (p *place) refresh(ctx context.Context, loaded *state.Loaded, inputs lang.I
 
 // apply does what a plan says, and returns the state after it.
 func (p *place) apply(soft, hard context.Context, locked *state.Locked, loaded *state.Loaded, plan *planner.Plan, inputs lang.Inputs) (*state.State, hcl.Diagnostics) {
-	journal, err := locked.Begin(hard, loaded, state.Operation{Name: "test"})
+	journal, err := locked.Begin(hard, loaded, state.Operation{Name: "test", Sensitive: plan.Sensitive()})
 	if err != nil {
-		return nil, run.Diagnose("Cannot begin the journal", err)
+		return nil, run.Diagnose("Cannot begin the apply", err)
 	}
 	result, diags := planner.Apply(soft, plan, planner.ApplyInput{
 		Config: p.config, Inputs: inputs, State: loaded.State, Kinds: p.f.Suite.Run.Kinds, Journal: journal,

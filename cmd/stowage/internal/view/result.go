@@ -54,6 +54,9 @@ func (v View) Unfinished(w io.Writer, context string, interrupted bool, done, fa
 		what += " in the context " + context
 	}
 	line := fmt.Sprintf("%s: %s done, %d failed, %d not begun.", what, plural(len(done), "step"), len(failed), len(notDone))
+	if len(done)+len(failed)+len(notDone) == 0 {
+		line = what + " before its first step: nothing was begun."
+	}
 	text := v.paint("red", line) + "\n"
 	for _, l := range []struct {
 		title string
