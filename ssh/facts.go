@@ -40,8 +40,6 @@ type Survey struct {
 	// Node is the configuration that the host's stowaged has, running or not; nil
 	// where the host is no node, or its file is damaged.
 	Node *api.NodeConfig
-	// ContainerdSocket says whether containerd's socket is there.
-	ContainerdSocket bool
 }
 
 // Listener is a port in use.
@@ -144,8 +142,6 @@ func (s *Survey) set(key, value string) {
 		s.PackageLock = value
 	case "containerd":
 		s.Containerd = value
-	case "containerd_socket":
-		s.ContainerdSocket = value == "yes"
 	case "runc":
 		s.Runc = value
 	case "stowaged":

@@ -104,5 +104,4 @@ ls -l /proc/[0-9]*/fd 2>/dev/null | awk '
   if [ "$what" = lock ]; then say package_lock "$pid $name"
   else say listen "$what $((0x$hex)) $pid $name"; fi
 done
-[ -S /run/containerd/containerd.sock ] && say containerd_socket yes
 say end ok

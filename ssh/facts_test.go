@@ -46,7 +46,6 @@ listen tcp 22 2161 sshd
 listen tcp 7464 0 
 listen udp 68 99 a name with spaces
 package_lock 77 apk
-containerd_socket yes
 node {  "cluster": "c1",  "name": "edge",  "role": "worker" }
 end ok
 `
@@ -72,7 +71,7 @@ func TestParseSurvey(t *testing.T) {
 		Listeners: []Listener{{"tcp", 22, 2161, "sshd"}, {"tcp", 7464, 0, ""}, {"udp", 68, 99, "a name with spaces"}},
 		Disks: map[string]int64{"/": 1894332 * kib, "/var/lib": 1894332 * kib,
 			"/var/lib/containerd": 1894332 * kib, "/usr/local/bin": 1894332 * kib},
-		PackageLock: "77 apk", ContainerdSocket: true, Node: &api.NodeConfig{Cluster: "c1", Name: "edge", Role: "worker"},
+		PackageLock: "77 apk", Node: &api.NodeConfig{Cluster: "c1", Name: "edge", Role: "worker"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
