@@ -14,19 +14,40 @@ import (
 // second: everything stops as soon as it can, and after grace the process ends,
 // whatever it does, with exit code Interrupted. tell is called at the first and
 // at the second. Call release when the command is done.
+//
+// SIGHUP, when the terminal is closed, counts as a first signal and as no second:
+// the shell and the kernel may both send it. Where nobody reads the output any more,
+// writing it fails, and the process goes on.
 func Interrupts(ctx context.Context, grace time.Duration, tell func(second bool)) (soft, hard context.Context, release func()) {
+	pipe := make(chan os.Signal, 1)
+	signal.Notify(pipe, syscall.SIGPIPE) // not ignored: programs that are started would inherit that
+	soft, hard, done := interrupts(ctx, grace, tell)
+	return soft, hard, func() {
+		signal.Stop(pipe)
+		done()
+	}
+}
+
+func interrupts(ctx context.Context, grace time.Duration, tell func(second bool)) (soft, hard context.Context, release func()) {
 	hard, stopNow := context.WithCancel(ctx)
 	soft, stop := context.WithCancel(hard)
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // by nohup
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	done := make(chan struct{})
 	go func() {
-		for n := 1; ; n++ {
+		for n := 0; ; {
 			select {
 			case <-done:
 				return
-			case <-signals:
+			case s := <-signals:
+				if s == syscall.SIGHUP && n > 0 {
+					continue
+				}
 			}
+			n++
 			switch n {
 			case 1:
 				stop()
@@ -54,7 +75,7 @@ func Interrupts(ctx context.Context, grace time.Duration, tell func(second bool)
 // Interruptible is Interrupts for a command that changes nothing: the first
 // signal ends the context, and after grace the process. tell is called once.
 func Interruptible(ctx context.Context, grace time.Duration, tell func()) (context.Context, func()) {
-	soft, _, release := Interrupts(ctx, grace, func(second bool) {
+	soft, _, release := interrupts(ctx, grace, func(second bool) {
 		if !second {
 			tell()
 			time.AfterFunc(grace, func() { exit(Interrupted) })

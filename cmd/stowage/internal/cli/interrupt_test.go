@@ -36,7 +36,7 @@ func interruptible() {
 // TestInterrupts sends signals: the first stops softly, the second hard, and
 // what does not end by then is ended, after the terminal was given back.
 func TestInterrupts(t *testing.T) {
-	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(sig.String(), func(t *testing.T) {
 			cmd := exec.Command(os.Args[0])
 			cmd.Env = append(os.Environ(), "STOWAGE_TEST_INTERRUPTS=1")
@@ -68,6 +68,11 @@ func TestInterrupts(t *testing.T) {
 			expect("ready")
 			cmd.Process.Signal(sig)
 			expect("told false", "soft, hard: <nil>")
+			if sig == syscall.SIGHUP { // another one is of the same end of the terminal
+				cmd.Process.Signal(sig)
+				silent(t, out.(*os.File))
+				sig = syscall.SIGTERM
+			}
 			cmd.Process.Signal(sig)
 			expect("told true", "hard", "cleaned up")
 			var exit *exec.ExitError
@@ -75,6 +80,17 @@ func TestInterrupts(t *testing.T) {
 				t.Fatalf("it ended with %v, want exit code %d", err, Interrupted)
 			}
 		})
+	}
+}
+
+// silent fails when the process says anything within a time that would end it.
+func silent(t *testing.T, out *os.File) {
+	t.Helper()
+	out.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+	defer out.SetReadDeadline(time.Time{})
+	said := make([]byte, 100)
+	if n, err := out.Read(said); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("it says %q, %v", said[:n], err)
 	}
 }
 
