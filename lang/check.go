@@ -21,14 +21,13 @@ func (l *loader) declareCheck(b *hclsyntax.Block) {
 	if !l.labels(b, "name") {
 		return
 	}
-	for _, c := range l.module.Checks {
-		if c.Name == b.Labels[0] {
-			l.duplicate("check "+c.Name, b.DefRange(), c.Range)
-			return
-		}
+	if first := l.module.checks[b.Labels[0]]; first != nil {
+		l.duplicate("check "+first.Name, b.DefRange(), first.Range)
+		return
 	}
 	c := &Check{Name: b.Labels[0], Range: b.DefRange(), block: b}
 	l.module.Checks = append(l.module.Checks, c)
+	l.module.checks[c.Name] = c
 	var first *hclsyntax.Block
 	for _, nested := range b.Body.Blocks {
 		if nested.Type != dataRoot {

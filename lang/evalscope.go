@@ -38,12 +38,12 @@ func (s *Scope) WithTypes() *Scope {
 
 // Parse parses an expression. Errors refer to filename.
 func (s *Scope) Parse(src []byte, filename string) (hclsyntax.Expression, hcl.Diagnostics) {
-	if at := nesting.InExpression(src, filename); at != nil || len(src) > maxFileSize {
-		if at == nil {
-			at = &hcl.Range{Filename: filename, Start: hcl.InitialPos, End: hcl.InitialPos}
-		}
-		return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Expression too large",
-			Detail: "The expression is too large, or nests too deeply. Use locals for parts of it.", Subject: at}}
+	if len(src) > maxFileSize {
+		return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Expression too large", Detail: "The expression is too large. Use locals for parts of it.",
+			Subject: &hcl.Range{Filename: filename, Start: hcl.InitialPos, End: hcl.InitialPos}}}
+	}
+	if d := nesting.InExpression(src, filename); d != nil {
+		return nil, hcl.Diagnostics{d}
 	}
 	if d := numbers.InExpression(src, filename); d != nil {
 		return nil, hcl.Diagnostics{d}

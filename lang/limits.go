@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/hashicorp/hcl/v2"
@@ -39,26 +40,73 @@ func parse(src []byte, filename string) (*hcl.File, hcl.Diagnostics) {
 	if f := fastparse.Config(src, filename); f != nil {
 		return f, nil
 	}
-	if at := nesting.InConfig(src, filename); at != nil {
-		return empty, hcl.Diagnostics{{
-			Severity: hcl.DiagError,
-			Summary:  "Nested too deeply",
-			Detail:   fmt.Sprintf("Expressions and blocks nest more than %d levels here. Use locals for parts of it.", nesting.Max),
-			Subject:  at,
-		}}
+	if diags := hopeless(src, filename); diags != nil {
+		return empty, fewer(diags, filename)
 	}
-	if d := numbers.InConfig(src, filename); d != nil {
+	if d := unparsable(src, filename); d != nil {
 		return empty, hcl.Diagnostics{d}
 	}
 	f, diags := hclsyntax.ParseConfig(src, filename, hcl.InitialPos)
 	bound(f)
-	if len(diags) > maxSyntaxErrors { // it is no HCL at all
-		diags = append(diags[:maxSyntaxErrors:maxSyntaxErrors], &hcl.Diagnostic{
-			Severity: hcl.DiagError, Summary: "Too many errors in one file", Subject: &hcl.Range{Filename: filename, Start: hcl.InitialPos, End: hcl.InitialPos},
-			Detail: fmt.Sprintf("The file %s has %d more syntax errors. Mend the first ones; they may be the cause of the others.", filename, len(diags)-maxSyntaxErrors),
-		})
+	return f, fewer(diags, filename)
+}
+
+// hopeless are the errors of the beginning of a large file, where they are so many that
+// the file is no HCL at all. An error takes a kilobyte and a token a tenth of that: ten
+// megabytes of something else would fill the memory. What is open where a beginning ends
+// makes errors, too, so that it takes two beginnings.
+func hopeless(src []byte, filename string) hcl.Diagnostics {
+	doubtful := false
+	for size := 64 << 10; size < len(src); size *= 4 {
+		head := src[:size]
+		if n := bytes.LastIndexByte(head, '\n'); n >= 0 {
+			head = head[:n+1]
+		}
+		if nesting.Unclosed(head, filename) {
+			continue // it may be closed further on
+		}
+		if d := unparsable(head, filename); d != nil {
+			return hcl.Diagnostics{d}
+		}
+		_, diags := hclsyntax.ParseConfig(head, filename, hcl.InitialPos)
+		switch bad := len(diags) > 5*maxSyntaxErrors || len(diags) > 0 && dense(head); {
+		case bad && doubtful:
+			return diags
+		default:
+			doubtful = bad
+		}
 	}
-	return f, diags
+	return nil
+}
+
+// dense reports whether most of a text is punctuation and ends of lines, each of which is a token.
+func dense(src []byte) bool {
+	n := 0
+	for _, b := range src {
+		if b == '\n' || b < 0x80 && b > ' ' && b != '_' && b != '-' && !('0' <= b && b <= '9') && !('a' <= b && b <= 'z') && !('A' <= b && b <= 'Z') {
+			n++
+		}
+	}
+	return n > len(src)/2
+}
+
+// unparsable is why a file is not even parsed.
+func unparsable(src []byte, filename string) *hcl.Diagnostic {
+	if d := nesting.InConfig(src, filename); d != nil {
+		return d
+	}
+	return numbers.InConfig(src, filename)
+}
+
+// fewer leaves out the errors that nobody reads.
+func fewer(diags hcl.Diagnostics, filename string) hcl.Diagnostics {
+	if len(diags) <= maxSyntaxErrors {
+		return diags
+	}
+	return append(diags[:maxSyntaxErrors:maxSyntaxErrors], &hcl.Diagnostic{
+		Severity: hcl.DiagError, Summary: "Too many errors in one file", Subject: &hcl.Range{Filename: filename, Start: hcl.InitialPos, End: hcl.InitialPos},
+		Detail: fmt.Sprintf("The file %s has at least %d more syntax errors. Mend the first ones; they may be the cause of the others.", filename, len(diags)-maxSyntaxErrors),
+	})
 }
 
 // bound makes the operators of a parsed file keep to the bounds of numbers. Those of

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -315,5 +316,46 @@ func TestLanguage(t *testing.T) {
 	formatted, diags := Format(src, "language.hcl")
 	if diags.HasErrors() || string(formatted) != string(src) {
 		t.Error("the example is not formatted as fmt would", diags, cmp.Diff(string(src), string(formatted)))
+	}
+}
+
+// TestHopelessFiles: what is no configuration, ten megabytes of it, is refused with the first errors, for
+// what these cost, and so is what takes the parser time by the square of its size.
+func TestHopelessFiles(t *testing.T) {
+	lines := func(line string) string { return strings.Repeat(line, (10<<20)/len(line)) }
+	for name, tc := range map[string]struct{ src, want string }{
+		"words":            {lines("a b c\n"), "Invalid block definition"},
+		"punctuation":      {lines("!\n"), "Argument or block definition required"},
+		"one line":         {lines(";"), "Invalid character"},
+		"zeros":            {lines("\x00"), "Invalid character"},
+		"after valid ones": {strings.Repeat("output \"o\" { value = upper(\"x\") }\n", 3000) + lines("a b c\n"), "Invalid block definition"},
+		"comments":         {"a = 1\n" + lines("/*\n"), "Unclosed comment"},
+		"a heredoc":        {"locals {\n  a = <<E\n" + lines("x\n") + "E\n}\n", "Text too long"},
+		"heredocs":         {strings.Repeat("locals {\n  a = <<E\n"+strings.Repeat("x\n", 20_000)+"E\n}\n", 100), "Text too long"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, diags := loadText(t, tc.src)
+			runtime.ReadMemStats(&after)
+			if !strings.Contains(summaries(diags), tc.want) || len(diags) > maxSyntaxErrors+1 {
+				t.Errorf("%d errors: %.300s", len(diags), summaries(diags))
+			}
+			if n := after.TotalAlloc - before.TotalAlloc; n > 5<<30 {
+				t.Errorf("it took %d MiB", n>>20)
+			}
+		})
+	}
+	// Many of what only looks like that are read.
+	valid := map[string]string{
+		"globs":      "locals { a = [\n" + strings.Repeat("\"/etc/*\", # and /*\n", 5000) + "] }",
+		"a comment":  "/*\n" + strings.Repeat("/* a b c !\n", 100_000) + "*/\nlocals { a = 1 }",
+		"text":       "locals {\n  a = <<E\n" + strings.Repeat("a b c ! /*\n", 20_000) + "E\n}\n",
+		"directives": "output \"o\" { value = \"" + strings.Repeat("%{ if   true }", 4_900) + "x" + strings.Repeat("%{ endif }", 4_900) + "\" }",
+	}
+	for name, src := range valid {
+		if _, diags := loadText(t, src); diags.HasErrors() {
+			t.Errorf("%s: %s", name, diags[0])
+		}
 	}
 }

@@ -31,6 +31,8 @@ type module struct {
 	calls     []*Call              // by slot
 	waits     []*Resource          // what everything in it waits for, see around
 	resources map[string]*Resource // by kind.name, with the data of checks
+	outputs   map[string]*Output   // by name
+	checks    map[string]*Check    // by name
 	scoped    []*Resource          // data of checks, by the names of these
 	variables []*Variable          // by index
 	locals    []*Local             // by index
@@ -45,7 +47,7 @@ type module struct {
 func newModule(path, dir string) *Module {
 	return &Module{
 		Path: path, Dir: dir, Variables: map[string]*Variable{}, Locals: map[string]*Local{}, Calls: map[string]*Call{},
-		module: module{resources: map[string]*Resource{}},
+		module: module{resources: map[string]*Resource{}, outputs: map[string]*Output{}, checks: map[string]*Check{}},
 	}
 }
 

@@ -18,13 +18,13 @@ func (l *loader) declareOutput(b *hclsyntax.Block) {
 	if !l.labels(b, "name") {
 		return
 	}
-	for _, o := range l.module.Outputs {
-		if o.Name == b.Labels[0] {
-			l.duplicate("output "+o.Name, b.DefRange(), o.Range)
-			return
-		}
+	if first := l.module.outputs[b.Labels[0]]; first != nil {
+		l.duplicate("output "+first.Name, b.DefRange(), first.Range)
+		return
 	}
-	l.module.Outputs = append(l.module.Outputs, &Output{Name: b.Labels[0], Range: b.DefRange(), output: output{block: b, named: named{name: within(l.module.Path, b.Labels[0])}}})
+	o := &Output{Name: b.Labels[0], Range: b.DefRange(), output: output{block: b, named: named{name: within(l.module.Path, b.Labels[0])}}}
+	l.module.Outputs = append(l.module.Outputs, o)
+	l.module.outputs[o.Name] = o
 }
 
 // defineEphemeral reads whether the output is ephemeral, which one of the root cannot be.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
@@ -76,8 +77,8 @@ func parseTemplate(src []byte, name string) (*parsedTemplate, error) {
 	if !utf8.Valid(src) {
 		return nil, errors.New("the template is not UTF-8 text")
 	}
-	if at := nesting.InTemplate(src, name); at != nil {
-		return nil, fmt.Errorf("%s:%d: the template nests too deeply", name, at.Start.Line)
+	if d := nesting.InTemplate(src, name); d != nil {
+		return nil, diagError(hcl.Diagnostics{d})
 	}
 	if d := numbers.InTemplate(src, name); d != nil {
 		return nil, diagError(hcl.Diagnostics{d})
@@ -97,9 +98,9 @@ func diagError(diags hcl.Diagnostics) error {
 	for _, d := range diags {
 		if d.Severity == hcl.DiagError {
 			if d.Subject != nil {
-				return fmt.Errorf("%s:%d,%d: %s: %s", d.Subject.Filename, d.Subject.Start.Line, d.Subject.Start.Column, d.Summary, d.Detail)
+				return fmt.Errorf("%s:%d,%d: %s: %s", d.Subject.Filename, d.Subject.Start.Line, d.Subject.Start.Column, d.Summary, strings.TrimSuffix(d.Detail, "."))
 			}
-			return fmt.Errorf("%s: %s", d.Summary, d.Detail)
+			return fmt.Errorf("%s: %s", d.Summary, strings.TrimSuffix(d.Detail, "."))
 		}
 	}
 	return errors.New("unknown error")

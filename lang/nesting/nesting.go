@@ -1,41 +1,115 @@
-// Package nesting bounds how deep configuration files and templates nest.
-// Parsing and evaluation recurse, some 4 kB of stack per level, and Go ends the
-// process at 1 GB of stack: there is no error to return from there.
+// Package nesting bounds what the parsing of configuration files and templates costs:
+// how deep they nest, and what takes time by the square of its size. Parsing and
+// evaluation recurse, some 4 kB of stack per level, and Go ends the process at 1 GB of
+// stack: there is no error to return from there.
 package nesting
 
 import (
+	"bytes"
+	"fmt"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// Max is the number of levels that are accepted.
-const Max = 10_000
+const (
+	// Max is the number of levels that are accepted.
+	Max = 10_000
+	// maxOpeners is how many beginnings of comments may follow the last end of one. The
+	// scanner looks for the end of each, which may be in a text, up to the end of the file.
+	maxOpeners = 100
+	// maxCost bounds the cost of texts: four seconds, as measured with texts of 25,000 lines of
+	// 40 bytes and of 128,000 lines of 2.
+	maxCost = 1 << 35
+)
 
-// InConfig returns where a configuration file nests deeper than Max, or nil.
-func InConfig(src []byte, filename string) *hcl.Range {
-	if !mayBeTooDeep(src) {
-		return nil
-	}
-	tokens, _ := hclsyntax.LexConfig(src, filename, hcl.InitialPos)
-	return tooDeep(tokens)
+// InConfig returns why a configuration file is not parsed, or nil.
+func InConfig(src []byte, filename string) *hcl.Diagnostic {
+	return find(src, filename, hclsyntax.LexConfig, bytes.Contains(src, []byte("<<")))
 }
 
-// InTemplate returns where a template nests deeper than Max, or nil.
-func InTemplate(src []byte, filename string) *hcl.Range {
-	if !mayBeTooDeep(src) {
-		return nil
-	}
-	tokens, _ := hclsyntax.LexTemplate(src, filename, hcl.InitialPos)
-	return tooDeep(tokens)
+// InTemplate returns why a template is not parsed, or nil.
+func InTemplate(src []byte, filename string) *hcl.Diagnostic {
+	return find(src, filename, hclsyntax.LexTemplate, true)
 }
 
-// InExpression returns where an expression nests deeper than Max, or nil.
-func InExpression(src []byte, filename string) *hcl.Range {
-	if !mayBeTooDeep(src) {
+// InExpression returns why an expression is not parsed, or nil.
+func InExpression(src []byte, filename string) *hcl.Diagnostic {
+	return find(src, filename, hclsyntax.LexExpression, bytes.Contains(src, []byte("<<")))
+}
+
+// Unclosed reports whether a configuration file, or a part of one, ends in a comment that
+// InConfig would refuse.
+func Unclosed(src []byte, filename string) bool {
+	return unclosed(src, filename, hclsyntax.LexConfig) != nil
+}
+
+type lexer func(src []byte, filename string, start hcl.Pos) (hclsyntax.Tokens, hcl.Diagnostics)
+
+func find(src []byte, filename string, lex lexer, texts bool) *hcl.Diagnostic {
+	if at := unclosed(src, filename, lex); at != nil {
+		return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unclosed comment", Subject: at,
+			Detail: "A comment begins here, and no */ ends it."}
+	}
+	texts = texts && cost(bytes.Count(src, []byte("\n")), len(src)) > maxCost
+	if !texts && !mayBeTooDeep(src) {
 		return nil
 	}
-	tokens, _ := hclsyntax.LexExpression(src, filename, hcl.InitialPos)
-	return tooDeep(tokens)
+	tokens, _ := lex(src, filename, hcl.InitialPos)
+	if at := tooDeep(tokens); at != nil {
+		return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Nested too deeply", Subject: at,
+			Detail: fmt.Sprintf("Expressions and blocks nest more than %d levels here. Use locals for parts of it.", Max)}
+	}
+	if !texts {
+		return nil
+	}
+	if at, lines, size := tooLong(tokens); at != nil {
+		return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Text too long", Subject: at,
+			Detail: fmt.Sprintf("A text of %d lines with %d bytes begins here: it would take long to parse. Put it into a file of its own, and read that with file().", lines, size)}
+	}
+	return nil
+}
+
+// unclosed returns the beginning of a comment without an end. Each further /* would be
+// searched for its end, which takes time by the square of the file: with an end behind the file, the first takes all.
+func unclosed(src []byte, filename string, lex lexer) *hcl.Range {
+	if bytes.Count(src[bytes.LastIndex(src, []byte("*/"))+1:], []byte("/*")) <= maxOpeners {
+		return nil
+	}
+	closed := append(append(make([]byte, 0, len(src)+3), src...), "\n*/"...)
+	tokens, _ := lex(closed, filename, hcl.InitialPos)
+	for _, t := range tokens {
+		if t.Type == hclsyntax.TokenComment && t.Range.End.Byte > len(src) && bytes.HasPrefix(t.Bytes, []byte("/*")) {
+			return &hcl.Range{Filename: filename, Start: t.Range.Start, End: t.Range.Start}
+		}
+	}
+	return nil
+}
+
+// cost is that of a text without interpolations: the parser makes it of its lines one by one,
+// and moves all that follow each time.
+func cost(lines, size int) int { return lines * (size + 3*lines) }
+
+// tooLong returns the text with which those of a file cost more than maxCost.
+func tooLong(tokens hclsyntax.Tokens) (at *hcl.Range, lines, size int) {
+	before := 0 // what the texts before cost
+	for i := 0; i < len(tokens); i++ {
+		if !isText(tokens[i]) {
+			continue
+		}
+		first := tokens[i].Range
+		for lines, size = 0, 0; i < len(tokens) && isText(tokens[i]); i++ {
+			lines, size = lines+1, size+len(tokens[i].Bytes)
+		}
+		if before += cost(lines, size); before > maxCost {
+			return &hcl.Range{Filename: first.Filename, Start: first.Start, End: first.Start}, lines, size
+		}
+	}
+	return nil, 0, 0
+}
+
+func isText(t hclsyntax.Token) bool {
+	return t.Type == hclsyntax.TokenStringLit || t.Type == hclsyntax.TokenQuotedLit
 }
 
 func tooDeep(tokens hclsyntax.Tokens) *hcl.Range {

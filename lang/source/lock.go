@@ -58,8 +58,8 @@ func parseLock(src []byte, name string) (map[string]Locked, error) {
 	damaged := func(line int, why string) error {
 		return fmt.Errorf("%s:%d: %s. \"stowage init\" writes this file: put back what version control has, or delete it and run \"stowage init\"", name, line, why)
 	}
-	if at := nesting.InConfig(src, name); at != nil {
-		return nil, damaged(at.Start.Line, "it nests too deeply")
+	if d := nesting.InConfig(src, name); d != nil {
+		return nil, damaged(d.Subject.Start.Line, "it is none: "+d.Summary)
 	}
 	if d := numbers.InConfig(src, name); d != nil {
 		return nil, damaged(d.Subject.Start.Line, "it holds a number, where only texts are")

@@ -77,11 +77,8 @@ var hostArguments = []string{"arch", "cpus", "disk", "memory"}
 // be understood and must not be run.
 func Parse(src []byte, path string) (*File, *hcl.File, hcl.Diagnostics) {
 	f := &File{Path: path, Variables: map[string]*hclsyntax.Attribute{}}
-	if at := nesting.InConfig(src, path); at != nil {
-		return f, &hcl.File{Body: &hclsyntax.Body{}, Bytes: src}, hcl.Diagnostics{{
-			Severity: hcl.DiagError, Summary: "Nested too deeply", Subject: at,
-			Detail: fmt.Sprintf("Expressions and blocks nest more than %d levels here.", nesting.Max),
-		}}
+	if d := nesting.InConfig(src, path); d != nil {
+		return f, &hcl.File{Body: &hclsyntax.Body{}, Bytes: src}, hcl.Diagnostics{d}
 	}
 	if d := numbers.InConfig(src, path); d != nil {
 		return f, &hcl.File{Body: &hclsyntax.Body{}, Bytes: src}, hcl.Diagnostics{d}

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -169,39 +170,64 @@ func fileOf(name string, files map[string]*hcl.File) *hcl.File {
 const maxSource = 6
 
 // source shows the lines of a range, what is meant underlined, or marked by carets where the terminal cannot.
+// It looks at these lines only, whatever the size of the file.
 func (v View) source(rng hcl.Range, file *hcl.File) string {
 	var b strings.Builder
-	masks := literals(file, v.Schemas)
-	sc := hcl.NewRangeScanner(file.Bytes, rng.Filename, scanLines)
-	shown := 0
-	for sc.Scan() {
-		line := sc.Range()
-		if !overlaps(line, rng) {
-			continue
+	number, last := rng.Start.Line, max(rng.Start.Line, rng.End.Line)
+	start := clamp(rng.Start.Byte, len(file.Bytes))
+	start = bytes.LastIndexByte(file.Bytes[:start], '\n') + 1
+	for shown := 0; number > 0 && number <= last && start < len(file.Bytes); number++ {
+		first := number == rng.Start.Line
+		if !first && start >= rng.End.Byte {
+			break
 		}
 		if shown++; shown > maxSource {
 			b.WriteString("     …\n")
 			break
 		}
-		text := strings.TrimRight(string(sc.Bytes()), "\r\n")
-		from := clamp(rng.Start.Byte-line.Start.Byte, len(text))
-		to := clamp(rng.End.Byte-line.Start.Byte, len(text))
-		if line.Start.Line == rng.Start.Line && to <= from {
+		line := file.Bytes[start:]
+		if n := bytes.IndexByte(line, '\n'); n >= 0 {
+			line = line[:n+1]
+		}
+		text := strings.TrimRight(string(line), "\r\n")
+		from := clamp(rng.Start.Byte-start, len(text))
+		to := clamp(rng.End.Byte-start, len(text))
+		if first && to <= from {
 			to = min(from+1, len(text))
 		}
-		before, middle, after := maskLine(text, line.Start.Byte, from, to, masks)
-		before, middle, after = end(before), begin(middle), begin(after)
-		number := fmt.Sprintf("%4d: ", line.Start.Line)
+		before, middle, after := v.parts(text, start, from, to, file)
+		start += len(line)
+		label := fmt.Sprintf("%4d: ", number)
 		if v.Color {
-			b.WriteString(number + before + v.paint("underline", middle) + after + "\n")
+			b.WriteString(label + before + v.paint("underline", middle) + after + "\n")
 			continue
 		}
-		b.WriteString(number + before + middle + after + "\n")
-		if line.Start.Line == rng.Start.Line {
-			b.WriteString(strings.Repeat(" ", len(number)) + blank(before) + strings.Repeat("^", max(1, columns(middle))) + "\n")
+		b.WriteString(label + before + middle + after + "\n")
+		if first {
+			b.WriteString(strings.Repeat(" ", len(label)) + blank(before) + strings.Repeat("^", max(1, columns(middle))) + "\n")
 		}
 	}
 	return b.String()
+}
+
+// parts are what is shown of a line before, within and after [from, to). start is the
+// line's offset in its file.
+func (v View) parts(text string, start, from, to int, file *hcl.File) (before, middle, after string) {
+	const enough = 20 * maxPart // sensitive values are left out of it yet
+	low, high, end1 := max(0, from-enough), min(len(text), to+enough), to
+	if to-from > enough {
+		high, end1 = from+enough, from+enough
+	}
+	masks := literals(file, v.Schemas, start+low, start+high)
+	before, middle, after = maskLine(text[low:high], start+low, from-low, end1-low, masks)
+	before, middle, after = end(before), begin(middle), begin(after)
+	if low > 0 && !strings.HasPrefix(before, "…") {
+		before = "…" + before
+	}
+	if high < len(text) && !strings.HasSuffix(middle+after, "…") {
+		after += "…"
+	}
+	return before, middle, after
 }
 
 // maxPart bounds, in bytes, what a snippet shows of a line before, within and after
@@ -224,11 +250,6 @@ func end(s string) string {
 	return "…" + strings.ToValidUTF8(s[len(s)-maxPart:], "")
 }
 
-func overlaps(line, rng hcl.Range) bool {
-	return line.Start.Line >= rng.Start.Line && line.Start.Line <= max(rng.Start.Line, rng.End.Line) &&
-		(line.Start.Line == rng.Start.Line || line.Start.Byte < rng.End.Byte)
-}
-
 func clamp(n, limit int) int { return max(0, min(n, limit)) }
 
 // blank is white space as wide as s; tabs stay tabs.
@@ -242,21 +263,6 @@ func blank(s string) string {
 		b.WriteString(strings.Repeat(" ", columns(string(r))))
 	}
 	return b.String()
-}
-
-func scanLines(data []byte, atEOF bool) (int, []byte, error) {
-	if len(data) == 0 && atEOF {
-		return 0, nil, nil
-	}
-	for i, c := range data {
-		if c == '\n' {
-			return i + 1, data[:i+1], nil
-		}
-	}
-	if atEOF {
-		return len(data), data, nil
-	}
-	return 0, nil, nil
 }
 
 // inScope tells the values of what the expression refers to, sorted. Sensitive

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"slices"
 	"sort"
 
 	"github.com/hashicorp/hcl/v2"
@@ -11,18 +12,22 @@ import (
 	"github.com/stowage-iac/stowage/lang/schema"
 )
 
-// literals finds the parts of a file that hold a sensitive value as it stands:
+// literals finds the parts of a file, between two offsets, that hold a sensitive value as it stands:
 // the literals in arguments that their schema calls sensitive, and in the
 // defaults of sensitive variables. Snippets leave them out. A file that does not
 // parse as a configuration (a file of values) has its literals left out as a
 // whole: which of its variables are sensitive is not known here.
-func literals(file *hcl.File, schemas map[string]*schema.Block) []hcl.Range {
+func literals(file *hcl.File, schemas map[string]*schema.Block, from, to int) []hcl.Range {
 	body := lang.Syntax(file)
 	if body == nil {
 		return nil
 	}
 	var out []hcl.Range
 	for _, block := range body.Blocks {
+		whole := hcl.RangeOver(block.Range(), block.Body.Range()) // one that is not closed ends with its body
+		if !overlaps(whole, from, to) {
+			continue
+		}
 		if block.Type == "variable" && isTrue(block.Body.Attributes["sensitive"]) {
 			if a := block.Body.Attributes["default"]; a != nil {
 				out = append(out, literalsOf(a.Expr)...)
@@ -34,12 +39,17 @@ func literals(file *hcl.File, schemas map[string]*schema.Block) []hcl.Range {
 	}
 	if len(body.Blocks) == 0 {
 		for _, a := range body.Attributes {
-			out = append(out, literalsOf(a.Expr)...)
+			if overlaps(a.SrcRange, from, to) {
+				out = append(out, literalsOf(a.Expr)...)
+			}
 		}
 	}
+	out = slices.DeleteFunc(out, func(r hcl.Range) bool { return !overlaps(r, from, to) })
 	sort.Slice(out, func(i, j int) bool { return out[i].Start.Byte < out[j].Start.Byte })
 	return out
 }
+
+func overlaps(r hcl.Range, from, to int) bool { return r.Start.Byte < to && from < r.End.Byte }
 
 func sensitiveArguments(body *hclsyntax.Body, s *schema.Block) []hcl.Range {
 	var out []hcl.Range
