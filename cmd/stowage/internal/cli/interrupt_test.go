@@ -38,16 +38,7 @@ func interruptible() {
 func TestInterrupts(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(sig.String(), func(t *testing.T) {
-			cmd := exec.Command(os.Args[0])
-			cmd.Env = append(os.Environ(), "STOWAGE_TEST_INTERRUPTS=1")
-			out, err := cmd.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			defer cmd.Process.Kill()
+			cmd, out := child(t, "--default-signal=HUP") // the tests may be run by nohup
 			lines := bufio.NewScanner(out)
 			expect := func(want ...string) {
 				t.Helper()
@@ -70,7 +61,7 @@ func TestInterrupts(t *testing.T) {
 			expect("told false", "soft, hard: <nil>")
 			if sig == syscall.SIGHUP { // another one is of the same end of the terminal
 				cmd.Process.Signal(sig)
-				silent(t, out.(*os.File))
+				silent(t, out)
 				sig = syscall.SIGTERM
 			}
 			cmd.Process.Signal(sig)
@@ -81,6 +72,35 @@ func TestInterrupts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// child starts the process that is interrupted; env sets what it inherits for a signal.
+func child(t *testing.T, inherits string) (*exec.Cmd, *os.File) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, "env", inherits, os.Args[0])
+	cmd.Env = append(os.Environ(), "STOWAGE_TEST_INTERRUPTS=1")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+	return cmd, out.(*os.File)
+}
+
+// TestNohup leaves a process alone that was started by nohup.
+func TestNohup(t *testing.T) {
+	cmd, out := child(t, "--ignore-signal=HUP")
+	ready := make([]byte, 100)
+	if n, err := out.Read(ready); string(ready[:n]) != "ready\n" {
+		t.Fatalf("it says %q, %v", ready[:n], err)
+	}
+	cmd.Process.Signal(syscall.SIGHUP)
+	silent(t, out)
 }
 
 // silent fails when the process says anything within a time that would end it.
