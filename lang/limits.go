@@ -3,6 +3,7 @@ package lang
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -62,14 +63,14 @@ func hopeless(src []byte, filename string) hcl.Diagnostics {
 		if n := bytes.LastIndexByte(head, '\n'); n >= 0 {
 			head = head[:n+1]
 		}
-		if nesting.Unclosed(head, filename) {
-			continue // it may be closed further on
+		if nesting.EndsInComment(head, filename) {
+			continue // of which all would be errors
 		}
 		if d := unparsable(head, filename); d != nil {
 			return hcl.Diagnostics{d}
 		}
 		_, diags := hclsyntax.ParseConfig(head, filename, hcl.InitialPos)
-		switch bad := len(diags) > 5*maxSyntaxErrors || len(diags) > 0 && dense(head); {
+		switch bad := len(diags) > 5*maxSyntaxErrors || dense(head) && slices.ContainsFunc(diags, wrongAnyway); {
 		case bad && doubtful:
 			return diags
 		default:
@@ -77,6 +78,12 @@ func hopeless(src []byte, filename string) hcl.Diagnostics {
 		}
 	}
 	return nil
+}
+
+// wrongAnyway reports whether an error of the beginning of a file is one of the file,
+// whatever follows.
+func wrongAnyway(d *hcl.Diagnostic) bool {
+	return d.Summary == "Argument or block definition required" || d.Summary == "Invalid character"
 }
 
 // dense reports whether most of a text is punctuation and ends of lines, each of which is a token.

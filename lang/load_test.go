@@ -349,6 +349,9 @@ func TestHopelessFiles(t *testing.T) {
 	// Many of what only looks like that are read.
 	valid := map[string]string{
 		"globs":      "locals { a = [\n" + strings.Repeat("\"/etc/*\", # and /*\n", 5000) + "] }",
+		"prose":      "/*\n" + strings.Repeat("It's what; that was said.\n", 20_000) + "*/\nlocals { a = 1 }",
+		"objects":    "locals { a = [\n" + strings.Repeat("{a={b=[[1]]}},{},{},\n", 30_000) + "] }",
+		"one line":   "locals { a = [" + strings.Repeat("{a={b=[[\"'\"]]}},{},{},", 30_000) + "] }",
 		"a comment":  "/*\n" + strings.Repeat("/* a b c !\n", 100_000) + "*/\nlocals { a = 1 }",
 		"text":       "locals {\n  a = <<E\n" + strings.Repeat("a b c ! /*\n", 20_000) + "E\n}\n",
 		"directives": "output \"o\" { value = \"" + strings.Repeat("%{ if   true }", 4_900) + "x" + strings.Repeat("%{ endif }", 4_900) + "\" }",

@@ -38,10 +38,9 @@ func InExpression(src []byte, filename string) *hcl.Diagnostic {
 	return find(src, filename, hclsyntax.LexExpression, bytes.Contains(src, []byte("<<")))
 }
 
-// Unclosed reports whether a configuration file, or a part of one, ends in a comment that
-// InConfig would refuse.
-func Unclosed(src []byte, filename string) bool {
-	return unclosed(src, filename, hclsyntax.LexConfig) != nil
+// EndsInComment reports whether the beginning of a configuration file ends within a comment.
+func EndsInComment(head []byte, filename string) bool {
+	return bytes.LastIndex(head, []byte("/*")) > bytes.LastIndex(head, []byte("*/")) && comment(head, filename, hclsyntax.LexConfig) != nil
 }
 
 type lexer func(src []byte, filename string, start hcl.Pos) (hclsyntax.Tokens, hcl.Diagnostics)
@@ -70,12 +69,18 @@ func find(src []byte, filename string, lex lexer, texts bool) *hcl.Diagnostic {
 	return nil
 }
 
-// unclosed returns the beginning of a comment without an end. Each further /* would be
-// searched for its end, which takes time by the square of the file: with an end behind the file, the first takes all.
+// unclosed returns the beginning of a comment without an end, where as many may begin within
+// it that it takes time by the square of the file to search for the end of each.
 func unclosed(src []byte, filename string, lex lexer) *hcl.Range {
 	if bytes.Count(src[bytes.LastIndex(src, []byte("*/"))+1:], []byte("/*")) <= maxOpeners {
 		return nil
 	}
+	return comment(src, filename, lex)
+}
+
+// comment returns the beginning of the comment in which a source ends, which takes all of
+// the rest once there is an end behind the source.
+func comment(src []byte, filename string, lex lexer) *hcl.Range {
 	closed := append(append(make([]byte, 0, len(src)+3), src...), "\n*/"...)
 	tokens, _ := lex(closed, filename, hcl.InitialPos)
 	for _, t := range tokens {
