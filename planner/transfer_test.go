@@ -170,6 +170,14 @@ func TestTransfers(t *testing.T) {
 			t.Errorf("a bare host lacks %d of %d bytes", tr.Bytes, tr.Total)
 		}
 	}
+	built := slices.IndexFunc(p.Steps, func(s planner.Step) bool {
+		return s.Kind == planner.StepApply && p.Changes[s.Index].Address == "image.web"
+	})
+	for _, s := range p.Steps {
+		if s.Kind == planner.StepPush && !slices.Contains(s.Needs, built) {
+			t.Errorf("what is sent to %s does not wait for image.web, step %d: %v", p.Transfers[s.Index].Node, built, s.Needs)
+		}
+	}
 	one := slices.Index(log, "apply pod.one")
 	for _, push := range []string{"push stowage.local/web to a (linux/amd64)", "push stowage.local/web to b (linux/amd64)"} {
 		if i := slices.Index(log, push); i < 0 || i > one {

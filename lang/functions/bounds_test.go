@@ -113,7 +113,7 @@ func TestBounds(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v; want %q", c.name, err, c.want)
 		}
-		if allocated := (after.TotalAlloc - before.TotalAlloc) >> 20; allocated > 300 || took > 5*time.Second {
+		if allocated := (after.TotalAlloc - before.TotalAlloc) >> 20; allocated > 300 || took > time.Minute { // it would take hours
 			t.Errorf("%s has taken %s and %d MiB to refuse %q", c.name, took, allocated, c.want)
 		}
 	}
