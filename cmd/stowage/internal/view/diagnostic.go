@@ -214,12 +214,12 @@ func (v View) source(rng hcl.Range, file *hcl.File) string {
 // line's offset in its file.
 func (v View) parts(text string, start, from, to int, file *hcl.File) (before, middle, after string) {
 	const enough = 20 * maxPart // sensitive values are left out of it yet
-	low, high, end1 := max(0, from-enough), min(len(text), to+enough), to
+	low, high, shown := max(0, from-enough), min(len(text), to+enough), to
 	if to-from > enough {
-		high, end1 = from+enough, from+enough
+		high, shown = from+enough, from+enough
 	}
 	masks := literals(file, v.Schemas, start+low, start+high)
-	before, middle, after = maskLine(text[low:high], start+low, from-low, end1-low, masks)
+	before, middle, after = maskLine(text[low:high], start+low, from-low, shown-low, masks)
 	before, middle, after = end(before), begin(middle), begin(after)
 	if low > 0 && !strings.HasPrefix(before, "…") {
 		before = "…" + before

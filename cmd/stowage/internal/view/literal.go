@@ -12,8 +12,8 @@ import (
 	"github.com/stowage-iac/stowage/lang/schema"
 )
 
-// literals finds the parts of a file, between two offsets, that hold a sensitive value as it stands:
-// the literals in arguments that their schema calls sensitive, and in the
+// literals finds the parts of a file, between two offsets, that hold a sensitive value
+// as it stands: the literals in arguments that their schema calls sensitive, and in the
 // defaults of sensitive variables. Snippets leave them out. A file that does not
 // parse as a configuration (a file of values) has its literals left out as a
 // whole: which of its variables are sensitive is not known here.
