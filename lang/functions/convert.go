@@ -25,7 +25,7 @@ func Convert(v cty.Value, ty cty.Type) (cty.Value, error) {
 
 func linear(v cty.Value, ty cty.Type) (cty.Value, error) {
 	if !isWide(v, ty) {
-		return convert.Convert(v, ty)
+		return settled(v, ty)
 	}
 	elem := ty.ElementType()
 	if elem == cty.DynamicPseudoType {
@@ -61,6 +61,17 @@ func linear(v cty.Value, ty cty.Type) (cty.Value, error) {
 		return cty.SetVal(list), nil
 	}
 	return cty.ListVal(list), nil
+}
+
+// settled is convert.Convert, which leaves the elements of a set alone if it has unknown
+// ones and becomes a list: set(number) becomes an unknown list(number) where list(string)
+// is asked for. Converted once more it is what it should be.
+func settled(v cty.Value, ty cty.Type) (cty.Value, error) {
+	got, err := convert.Convert(v, ty)
+	if err != nil || got.Type().Equals(ty) || ty.HasDynamicTypes() || got.Type().Equals(ty.WithoutOptionalAttributesDeep()) {
+		return got, err
+	}
+	return convert.Convert(got, ty)
 }
 
 // isWide reports whether v is a tuple or an object of many elements that becomes a

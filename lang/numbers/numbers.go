@@ -207,7 +207,7 @@ func Elements(v cty.Value, ty cty.Type, f func(e cty.Value, ty cty.Type) error) 
 		case ty.IsCollectionType():
 			want = ty.ElementType()
 		case ty.IsObjectType() && key.Type() == cty.String:
-			if key, _ = key.Unmark(); key.IsKnown() && ty.HasAttribute(key.AsString()) {
+			if key, _ = key.Unmark(); key.IsKnown() && !key.IsNull() && ty.HasAttribute(key.AsString()) {
 				want = ty.AttributeType(key.AsString())
 			}
 		case ty.IsTupleType() && i < ty.Length():

@@ -133,6 +133,7 @@ func TestConvert(t *testing.T) {
 		{cty.ObjectVal(map[string]cty.Value{"a": cty.StringVal("1")}), object}, {cty.NumberIntVal(7), cty.String},
 		{cty.ListVal([]cty.Value{cty.StringVal("1"), cty.StringVal("2")}), cty.Set(cty.Number)}, {cty.NumberIntVal(7), cty.DynamicPseudoType},
 		{cty.TupleVal([]cty.Value{cty.StringVal("1"), cty.StringVal("1e99999999")}), cty.Tuple([]cty.Type{cty.Number, cty.String})},
+		{cty.SetVal([]cty.Value{cty.NullVal(cty.String), cty.StringVal("a")}), object}, {cty.SetVal([]cty.Value{cty.UnknownVal(cty.String), cty.StringVal("a")}), object},
 	} {
 		want, wantErr := convert.Convert(c.v, c.ty)
 		got, err := Convert(c.v, c.ty)
