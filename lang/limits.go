@@ -3,9 +3,12 @@ package lang
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hcled"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
@@ -29,7 +32,7 @@ const (
 
 // parse parses a file after bounding what recursion it can cause.
 func parse(src []byte, filename string) (*hcl.File, hcl.Diagnostics) {
-	empty := &hcl.File{Body: &hclsyntax.Body{}, Bytes: src}
+	empty := &hcl.File{Body: &hclsyntax.Body{}, Bytes: src, Nav: brokenNav{}}
 	if len(src) > maxFileSize {
 		return empty, hcl.Diagnostics{{
 			Severity: hcl.DiagError,
@@ -49,8 +52,38 @@ func parse(src []byte, filename string) (*hcl.File, hcl.Diagnostics) {
 	}
 	f, diags := hclsyntax.ParseConfig(src, filename, hcl.InitialPos)
 	bound(f)
+	if diags.HasErrors() {
+		f.Nav = brokenNav{f.Nav, strings.HasSuffix(filename, Suffix)}
+	}
 	return f, fewer(diags, filename)
 }
+
+// Broken reports whether a file has errors of syntax: what was read of it need not be what is meant.
+func Broken(file *hcl.File) bool {
+	_, is := file.Nav.(brokenNav)
+	return is
+}
+
+// brokenNav is the Nav of a broken file. What it takes for the labels of a block may be anything, a secret as well.
+type brokenNav struct {
+	nav       any
+	hasBlocks bool // a configuration, and not a file of values
+}
+
+// ContextString is what hcled.ContextString asks for.
+func (n brokenNav) ContextString(offset int) string {
+	if !n.hasBlocks {
+		return ""
+	}
+	return likelyHeader.FindString(hcled.ContextString(&hcl.File{Nav: n.nav}, offset))
+}
+
+// ContextDefRange is what hcled.ContextDefRange asks for.
+func (n brokenNav) ContextDefRange(offset int) hcl.Range {
+	return hcled.ContextDefRange(&hcl.File{Nav: n.nav}, offset)
+}
+
+var likelyHeader = regexp.MustCompile(`^\w+( "[\w.-]+"){0,2}$`)
 
 // hopeless are the errors of the beginning of a large file, where they are so many that
 // the file is no HCL at all. An error takes a kilobyte and a token a tenth of that: ten

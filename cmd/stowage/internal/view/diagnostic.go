@@ -195,7 +195,7 @@ func (v View) source(rng hcl.Range, file *hcl.File) string {
 		if first && to <= from {
 			to = min(from+1, len(text))
 		}
-		before, middle, after := v.parts(text, start, from, to, file)
+		before, middle, after := v.parts(text, start, from, to, file, rng.Filename)
 		start += len(line)
 		label := fmt.Sprintf("%4d: ", number)
 		if v.Color {
@@ -212,13 +212,13 @@ func (v View) source(rng hcl.Range, file *hcl.File) string {
 
 // parts are what is shown of a line before, within and after [from, to). start is the
 // line's offset in its file.
-func (v View) parts(text string, start, from, to int, file *hcl.File) (before, middle, after string) {
+func (v View) parts(text string, start, from, to int, file *hcl.File, name string) (before, middle, after string) {
 	const enough = 20 * maxPart // sensitive values are left out of it yet
 	low, high, shown := max(0, from-enough), min(len(text), to+enough), to
 	if to-from > enough {
 		high, shown = from+enough, from+enough
 	}
-	masks := literals(file, v.Schemas, start+low, start+high)
+	masks := literals(file, v.Schemas, name, start+low, start+high)
 	before, middle, after = maskLine(text[low:high], start+low, from-low, shown-low, masks)
 	before, middle, after = end(before), begin(middle), begin(after)
 	if low > 0 && !strings.HasPrefix(before, "…") {

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/stowage-iac/stowage/lang"
+	"github.com/stowage-iac/stowage/providers/registry"
 )
 
 // A snippet costs what its lines cost: those of a line of ten megabytes, or at the end
@@ -45,5 +47,23 @@ func TestSnippetsOfLargeFiles(t *testing.T) {
 	got = View{}.source(rng, file)
 	if !strings.HasPrefix(got, "   1: …y") || !strings.Contains(got, "y ! z") || len(got) > 2000 {
 		t.Errorf("%.2000s", got)
+	}
+}
+
+// What is so broken that it is not read hides its values all the same.
+func TestSnippetsOfHopelessFiles(t *testing.T) {
+	garbage := strings.Repeat("a b c\n", 200_000)
+	for name, src := range map[string]string{
+		"stowage.vars.hcl":  "password \"QXZ7\"\n" + garbage,
+		"main.stowage.hcl":  "secret \"s\" {\n  value: \"QXZ7\"\n}\n" + garbage,
+		"prod.vars.hcl":     "password = \"QXZ7\" + " + strings.Repeat("[", 5000),
+		"large.vars.hcl":    "password = \"QXZ7\" + 1e9999999",
+		"large.stowage.hcl": "secret \"s\" { value = \"QXZ7\" + 1e9999999 }",
+	} {
+		f, diags := lang.Parse([]byte(src), name)
+		var b bytes.Buffer
+		if err := (View{Schemas: registry.Schemas()}).Diagnostics(&b, diags, map[string]*hcl.File{name: f}); err != nil || !diags.HasErrors() || strings.Contains(b.String(), "QXZ7") {
+			t.Errorf("%s: %v\n%s", name, err, b.String())
+		}
 	}
 }

@@ -165,6 +165,41 @@ func TestSnippetsHideSensitiveLiterals(t *testing.T) {
 	}
 }
 
+// TestSnippetsOfBrokenFilesHideSensitiveLiterals breaks files at each of their bytes, and looks
+// for values in the snippets of all errors, and of all lines.
+func TestSnippetsOfBrokenFilesHideSensitiveLiterals(t *testing.T) {
+	const planted = "QXZ7"
+	for name, src := range map[string]string{
+		"stowage.vars.hcl": "# values\npassword = \"QXZ7\"\nlist = [\"QXZ7\", 1, \"QXZ7\"]\nobject = { a = \"QXZ7\", b = { c = \"a${\"QXZ7\"}b\" } }\ntext = <<E\nQXZ7 QXZ7\nE\n",
+		"main.stowage.hcl": "output \"o\" { value = 1 }\nvariable \"p\" {\n  default   = \"QXZ7\"\n  sensitive = true\n  type = string\n}\n" +
+			"secret \"db\" {\n  value = \"QXZ7\"\n  lifecycle { prevent_destroy = true }\n}\nsecret \"list\" { value = [\"QXZ7\", upper(\"QXZ7\")] }\nsecret \"text\" {\n  value = <<-E\n    QXZ7 QXZ7\n\n  E\n}\n" +
+			"pod \"web\" {\n  image = \"i\"\n}\nvariable \"e\" {\n  default   = \"QXZ7\"\n  ephemeral = true\n}\n",
+	} {
+		for at := range len(src) + 1 {
+			if at > 3 && strings.Contains(src[at-3:min(at+4, len(src))], planted) || strings.Contains(src[max(0, at-3):min(at+3, len(src))], planted) {
+				continue // the value itself would be another
+			}
+			edits := map[string]string{}
+			for _, insert := range []string{"\"", ":", "=", " ", "\n", "{", "}", "[", "(", "x", "$", "/*", "1e99999", "'"} {
+				edits[insert] = src[:at] + insert + src[at:]
+			}
+			for n := 1; n < 4 && at+n <= len(src) && !strings.Contains(planted, src[at+n-1:at+n]); n++ {
+				edits[fmt.Sprint(n)] = src[:at] + src[at+n:]
+			}
+			for edit, src := range edits {
+				f, diags := lang.Parse([]byte(src), name)
+				var b bytes.Buffer
+				if err := (View{Schemas: registry.Schemas()}).Diagnostics(&b, diags, map[string]*hcl.File{name: f}); err != nil {
+					t.Fatal(err)
+				}
+				if strings.Contains(b.String(), planted) {
+					t.Errorf("%s with %q at %d\n%s\nshows\n%s", name, edit, at, src, b.String())
+				}
+			}
+		}
+	}
+}
+
 func renderJSON(t *testing.T, v View, p *planner.Plan) string {
 	t.Helper()
 	var b bytes.Buffer
