@@ -26,11 +26,11 @@ import (
 // There the tokens of each line tell, too.
 func literals(file *hcl.File, schemas map[string]*schema.Block, name string, from, to int) []hcl.Range {
 	body := lang.Syntax(file)
-	if body == nil {
+	if body == nil || name == "<console>" { // who reads this has typed it
 		return nil
 	}
 	m := masks{src: file.Bytes, from: from, to: to}
-	if strings.HasSuffix(name, lang.Suffix) || strings.HasSuffix(name, testfile.Suffix) {
+	if strings.HasSuffix(name, lang.Suffix) || strings.HasSuffix(name, testfile.Suffix) || name == "<stdin>" {
 		m.config(body, schemas)
 		if lang.Broken(file) {
 			m.lines(func(at int) bool { return m.nearSecret(at, schemas) })
