@@ -13,7 +13,7 @@ check "page" {
   data "external" "page" {
     program    = ["bash", "./probe", node.a.address]
     depends_on = [pod.web]
-    timeouts { read = "30s" }
+    timeouts { read = "2m" }
   }
   assert {
     condition     = data.external.page.result.page == var.greeting
@@ -22,12 +22,10 @@ check "page" {
 }
 `
 
-// probe waits a moment for a server that has only begun.
+// probe waits for a server that has only begun.
 const probe = `
-for try in 1 2 3 4; do
-  page=$(exec 3<>"/dev/tcp/$1/8080" && printf 'GET / HTTP/1.0\r\n\r\n' >&3 && timeout 3 cat <&3 | sed '1,/^\r$/d')
-  [ -z "$page" ] || break
-  sleep 0.2
+while [ -z "$page" ] && [ $SECONDS -lt 15 ]; do
+  page=$(exec 3<>"/dev/tcp/$1/8080" && printf 'GET / HTTP/1.0\r\n\r\n' >&3 && timeout 3 cat <&3 | sed '1,/^\r$/d') || sleep 0.2
 done
 printf '{"page": "%s"}' "${page:-nothing}"
 `
