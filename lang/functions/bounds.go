@@ -39,8 +39,11 @@ var bounds = map[string]func(args []cty.Value) error{
 	"formatlist": func(args []cty.Value) error { return formatBounds(stdlib.FormatListFunc, args) },
 	"indent": func(args []cty.Value) error {
 		spaces, _ := args[0].AsBigFloat().Int64()
+		if spaces < 0 {
+			return function.NewArgErrorf(0, "it must not be negative")
+		}
 		text := args[1].AsString()
-		return fits(int64(len(text)), spaces, int64(strings.Count(text, "\n")))
+		return fits(int64(len(text)), spaces, int64(max(1, strings.Count(text, "\n")))) // they are made if there is no line, too
 	},
 	"join": joinBounds,
 	"jsondecode": func(args []cty.Value) error {

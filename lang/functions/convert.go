@@ -33,17 +33,17 @@ func linear(v cty.Value, ty cty.Type) (cty.Value, error) {
 		if elem, err = commonType(v); err != nil {
 			return cty.UnknownVal(ty), err
 		} else if elem == cty.NilType {
-			return convert.Convert(v, ty)
+			return settled(v, ty)
 		}
 	} else if elem.HasDynamicTypes() {
-		return convert.Convert(v, ty)
+		return settled(v, ty)
 	}
 	if ty.IsMapType() {
 		m := v.AsValueMap()
 		for name, e := range m {
 			c, err := linear(e, elem)
 			if err != nil {
-				return convert.Convert(v, ty) // its error names the element
+				return settled(v, ty) // its error names the element
 			}
 			m[name] = c
 		}
@@ -53,7 +53,7 @@ func linear(v cty.Value, ty cty.Type) (cty.Value, error) {
 	for i, e := range list {
 		c, err := linear(e, elem)
 		if err != nil {
-			return convert.Convert(v, ty) // its error is about the whole
+			return settled(v, ty) // its error is about the whole
 		}
 		list[i] = c
 	}
@@ -67,11 +67,11 @@ func linear(v cty.Value, ty cty.Type) (cty.Value, error) {
 // ones and becomes a list: set(number) becomes an unknown list(number) where list(string)
 // is asked for. Converted once more it is what it should be.
 func settled(v cty.Value, ty cty.Type) (cty.Value, error) {
-	got, err := convert.Convert(v, ty)
+	got, err := numbers.Caught(v, ty)
 	if err != nil || got.Type().Equals(ty) || ty.HasDynamicTypes() || got.Type().Equals(ty.WithoutOptionalAttributesDeep()) {
 		return got, err
 	}
-	return convert.Convert(got, ty)
+	return numbers.Caught(got, ty)
 }
 
 // isWide reports whether v is a tuple or an object of many elements that becomes a

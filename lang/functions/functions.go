@@ -158,6 +158,9 @@ var constant = sync.OnceValue(func() map[string]function.Function {
 	for name, f := range table {
 		table[name] = carryMarks(f)
 	}
+	for _, name := range []string{"merge", "setintersection", "setproduct", "setsubtract", "setsymmetricdifference", "setunion", "zipmap"} {
+		table[name] = calm(table[name])
+	}
 	for name, check := range bounds {
 		table[name] = bounded(table[name], check)
 	}

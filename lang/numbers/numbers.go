@@ -222,7 +222,18 @@ func Elements(v cty.Value, ty cty.Type, f func(e cty.Value, ty cty.Type) error) 
 
 // Convert is convert.Convert, with texts that become numbers within the bounds.
 func Convert(v cty.Value, ty cty.Type) (cty.Value, error) {
-	return Bounded(v, ty, convert.Convert)
+	return Bounded(v, ty, Caught)
+}
+
+// Caught is convert.Convert, and fails where that panics, as for an unknown list that
+// becomes an object with a tuple of any in it.
+func Caught(v cty.Value, ty cty.Type) (got cty.Value, err error) {
+	defer func() {
+		if recover() != nil {
+			got, err = cty.UnknownVal(ty), errors.New(convert.MismatchMessage(v.Type(), ty))
+		}
+	}()
+	return convert.Convert(v, ty)
 }
 
 // Bounded converts by a function, with texts that become numbers within the bounds.
