@@ -95,6 +95,32 @@ func load(t testing.TB, s *state.Store) *state.Loaded {
 	return l
 }
 
+// What is finished is told once: a replacement takes two steps, and is written down before.
+func TestInterruptedReplacement(t *testing.T) {
+	s := store(t, &statetest.Memory{})
+	begin(t, s, "apply").done("pod.a", "pod.b", "pod.c").end()
+
+	run := begin(t, s, "apply")
+	for _, a := range []string{"pod.a", "pod.b", "pod.c"} {
+		marked := instance(a, false)
+		marked.Replace = true
+		if err := run.Done(a, marked); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, a := range []string{"pod.a", "pod.b"} {
+		run.begun(a)
+		if err := run.Done(a, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run.begun("pod.b").done("pod.d", "pod.b").begun("pod.a").die()
+	l := load(t, s)
+	if diff := cmp.Diff([][]string{{"pod.d", "pod.b"}, {"pod.a"}}, [][]string{l.Interrupted.Done, l.Interrupted.Underway}); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // An apply is killed, the next command tells of it, and the next apply goes on.
 func TestInterruptedApply(t *testing.T) {
 	s := store(t, &statetest.Memory{})

@@ -73,6 +73,8 @@ type replay struct {
 	keys      *Keyring
 	interrupt Interrupted
 	underway  map[string]bool
+	finished  map[string]int // to its place in the order of finishing
+	order     int
 }
 
 // replayJournal returns the state after the journal, with a map of its own.
@@ -81,7 +83,7 @@ func replayJournal(base *State, e *Envelope, j *journalFile, keys *Keyring) (*St
 	s := *base
 	s.Instances = maps.Clone(base.Instances)
 	s.Serial = h.Base + uint64(len(j.records)) + 1 // every record is a write, the header too
-	r := &replay{state: &s, envelope: e, keys: keys, underway: map[string]bool{},
+	r := &replay{state: &s, envelope: e, keys: keys, underway: map[string]bool{}, finished: map[string]int{},
 		interrupt: Interrupted{Operation: h.Operation, Plan: h.Plan, Started: h.Started, By: h.Who, PID: h.PID}}
 	if h.Encryption != nil {
 		if err := r.setEnvelope(*h.Encryption); err != nil {
@@ -97,6 +99,8 @@ func replayJournal(base *State, e *Envelope, j *journalFile, keys *Keyring) (*St
 		}
 	}
 	r.interrupt.Underway = slices.Sorted(maps.Keys(r.underway))
+	maps.DeleteFunc(r.finished, func(address string, _ int) bool { return r.underway[address] })
+	r.interrupt.Done = slices.SortedFunc(maps.Keys(r.finished), func(a, b string) int { return r.finished[a] - r.finished[b] })
 	return r.state, r.envelope, &r.interrupt, nil
 }
 
@@ -145,6 +149,10 @@ func (r *replay) apply(rec record, journal string) (err error) {
 			return err
 		}
 		r.state.Instances[i.Address] = i
+		if i.Replace || i.Taking != "" { // what is to be done with it, written down before
+			delete(r.underway, i.Address)
+			return nil
+		}
 		r.finish(i.Address)
 	case recMove:
 		var m moveBody
@@ -184,7 +192,9 @@ func (r *replay) apply(rec record, journal string) (err error) {
 	return nil
 }
 
+// finish counts an address once, where it finished last: a replacement is two steps.
 func (r *replay) finish(address string) {
 	delete(r.underway, address)
-	r.interrupt.Done = append(r.interrupt.Done, address)
+	r.order++
+	r.finished[address] = r.order
 }

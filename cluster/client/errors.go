@@ -3,6 +3,7 @@ package client
 import (
 	"errors"
 	"fmt"
+	"net/url"
 
 	"github.com/stowage-iac/stowage/api"
 )
@@ -43,4 +44,9 @@ func (e *responseError) Unwrap() []error {
 }
 
 // unreachable says that no answer came.
-func unreachable(err error) error { return fmt.Errorf("%w: %w", ErrUnavailable, err) }
+func unreachable(err error) error {
+	if request := (*url.Error)(nil); errors.As(err, &request) { // its address is one of no host
+		err = request.Err
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}

@@ -28,6 +28,7 @@ func Schema() *schema.Block {
 			"name":        name,
 			"private_key": text("Path of the SSH key; default the agent, then ~/.ssh/config."),
 			"host_key":    text("The host's key, e.g. \"ssh-ed25519 AAAA…\", where there is one host; default known_hosts."),
+			"known_hosts": text("Path of a known_hosts file; default ~/.ssh/known_hosts."),
 			"accept_new":  {Type: cty.Bool, Optional: true, Default: cty.False, Doc: "Take the host's key on first use, and keep it in known_hosts."},
 			"jump":        text("Hosts to go through: [user@]host[:port], separated by commas."),
 		},
@@ -84,7 +85,7 @@ func Open(arguments cty.Value, env state.Env) (state.Backend, error) {
 		if err != nil {
 			return nil, fmt.Errorf("backend \"cluster\": hosts: %w", err)
 		}
-		c.PrivateKey, c.HostKey, c.Jump = text("private_key"), text("host_key"), text("jump")
+		c.PrivateKey, c.HostKey, c.KnownHosts, c.Jump = text("private_key"), text("host_key"), text("known_hosts"), text("jump")
 		c.AcceptNew = arguments.GetAttr("accept_new").True()
 		o.Hosts = append(o.Hosts, c)
 	}

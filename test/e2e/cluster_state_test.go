@@ -3,8 +3,6 @@ package e2e_test
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -13,21 +11,10 @@ import (
 	"github.com/stowage-iac/stowage/test/hosts"
 )
 
-// inCluster keeps the project's state in the cluster of a host, and makes its key known
-// to the user.
+// inCluster keeps the project's state in the cluster of a host.
 func (p *project) inCluster(lab *hosts.Lab, h *hosts.Host) {
 	p.t.Helper()
-	p.write("backend.stowage.hcl", fmt.Sprintf("stowage {\n  backend \"cluster\" {\n    hosts       = [\"root@%s\"]\n    private_key = %q\n  }\n}\n", h.Addr, lab.Key))
-	known, err := os.ReadFile(lab.KnownHosts)
-	if err == nil {
-		err = os.MkdirAll(filepath.Join(p.home, ".ssh"), 0o700)
-	}
-	if err == nil {
-		err = os.WriteFile(filepath.Join(p.home, ".ssh", "known_hosts"), known, 0o600)
-	}
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	p.write("backend.stowage.hcl", fmt.Sprintf("stowage {\n  backend \"cluster\" {\n    hosts       = [\"root@%s\"]\n    private_key = %q\n    known_hosts = %q\n  }\n}\n", h.Addr, lab.Key, lab.KnownHosts))
 }
 
 // The state lives in the cluster that it describes: the first apply moves it there,
