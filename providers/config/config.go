@@ -203,7 +203,7 @@ func (Kind) Overlap() (providers.Overlap, string) { return providers.InPlace, ""
 func (Kind) Import(req providers.ImportRequest) providers.ImportResponse {
 	obj := req.World.Object(api.KindConfig, req.Object)
 	if obj == nil {
-		return providers.NotThere(req, fmt.Sprintf("the cluster has no config %q. One with sensitive content is never there, and an apply makes it anew.", req.Object))
+		return providers.NoObject(req, api.KindConfig, " One with sensitive content is never there, and an apply makes it anew.")
 	}
 	var spec api.ConfigSpec
 	if err := json.Unmarshal(obj.Spec, &spec); err != nil {

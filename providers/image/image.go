@@ -260,7 +260,7 @@ func (Kind) Overlap() (providers.Overlap, string) { return providers.InPlace, ""
 func (Kind) Import(req providers.ImportRequest) providers.ImportResponse {
 	obj := req.World.Object(api.KindImage, req.Object)
 	if obj == nil {
-		return providers.NotThere(req, fmt.Sprintf("the cluster has no image %q.", req.Object))
+		return providers.NoObject(req, api.KindImage, "")
 	}
 	var spec api.ImageSpec
 	if err := json.Unmarshal(obj.Spec, &spec); err != nil {

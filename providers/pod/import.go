@@ -22,7 +22,7 @@ import (
 func (Kind) Import(req providers.ImportRequest) providers.ImportResponse {
 	obj := req.World.Object(api.KindPod, req.Object)
 	if obj == nil {
-		return providers.NotThere(req, fmt.Sprintf("the cluster has no pod %q.", req.Object))
+		return providers.NoObject(req, api.KindPod, "")
 	}
 	var spec api.PodSpec
 	if err := json.Unmarshal(obj.Spec, &spec); err != nil {
