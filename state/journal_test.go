@@ -140,6 +140,14 @@ func TestInterruptedApply(t *testing.T) {
 	if len(l.State.Instances) != 2 {
 		t.Errorf("%d instances", len(l.State.Instances))
 	}
+	next, err := s.Lock(context.Background(), "apply", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l, err := next.Load(context.Background()); err != nil || l.Interrupted == nil || l.Interrupted.Running {
+		t.Errorf("under the next lock: %+v, %v", l, err)
+	}
+	next.Unlock()
 
 	// The second is killed, too, before it comes to what the first left.
 	second := begin(t, s, "apply")

@@ -17,7 +17,13 @@ type Locked struct {
 }
 
 // Load is Store.Load; nobody else writes after it until Unlock.
-func (l *Locked) Load(ctx context.Context) (*Loaded, error) { return l.store.Load(ctx) }
+func (l *Locked) Load(ctx context.Context) (*Loaded, error) {
+	loaded, err := l.store.Load(ctx)
+	if err == nil && loaded.Interrupted != nil {
+		loaded.Interrupted.Running = false // who holds the lock is l
+	}
+	return loaded, err
+}
 
 // Operation is what a journal records.
 type Operation struct {
