@@ -175,7 +175,7 @@ func (m *maker) orphans() {
 		}
 		m.changes[id.Address] = &Change{
 			Address: id.Address, Object: o.Name, Kind: string(o.Kind), Action: Delete, Before: before, After: k.codec.null,
-			Reason: "left behind by an interrupted apply", ModRevision: o.ModRevision, Settled: true,
+			Reason: "left behind by an interrupted apply, or forgotten by state rm", ModRevision: o.ModRevision, Settled: true,
 		}
 	}
 }
