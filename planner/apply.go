@@ -27,6 +27,7 @@ type Journal interface {
 	Fail(address string) error
 	SetOutputs(outputs map[string]*state.Output) error
 	SetClusterID(id string) error
+	Stop()
 	Close(ctx context.Context) (*state.State, error)
 }
 
@@ -93,6 +94,9 @@ func Apply(ctx context.Context, p *Plan, in ApplyInput) (Result, hcl.Diagnostics
 	x.run(ctx)
 	diags = append(diags, x.finish()...)
 	result := x.result()
+	if result.Cancelled && len(result.NotDone) > 0 {
+		in.Journal.Stop()
+	}
 	diags = append(diags, closeJournal(ctx, in.Journal, &result)...)
 	return result, diags
 }

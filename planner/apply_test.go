@@ -102,10 +102,13 @@ func TestCancelFinishesWhatRuns(t *testing.T) {
 		t.Error(d)
 	}
 	loaded := l.state()
-	if loaded.State.Instances["config.a1"] == nil || loaded.Interrupted != nil {
-		t.Error("what was running is not recorded, or the apply counts as interrupted")
+	if loaded.State.Instances["config.a1"] == nil {
+		t.Error("what was running is not recorded")
 	}
 	l.world.during = nil
+	if told := l.plan().Interrupted; told == nil || told.Running || !slices.Equal(told.Done, []string{"node.m", "config.a1"}) || len(told.Underway) > 0 {
+		t.Errorf("the next plan tells %+v", told)
+	}
 	l.settled()
 }
 

@@ -30,12 +30,14 @@ type Journal struct {
 	err      error
 	underway map[string]bool
 	carried  map[string]bool // under way since an earlier operation
-	partial  bool            // see Operation
+	finished finished
+	partial  bool // see Operation
 	failed   bool
+	stopped  bool // see Stop
 }
 
 func newJournal(l *Locked, s *State, h journalHeader) *Journal {
-	j := &Journal{locked: l, header: h, state: s, underway: map[string]bool{}, carried: map[string]bool{}}
+	j := &Journal{locked: l, header: h, state: s, underway: map[string]bool{}, carried: map[string]bool{}, finished: newFinished()}
 	j.flushed.L = &j.mu
 	return j
 }
@@ -166,6 +168,7 @@ func (j *Journal) Done(address string, result *Instance) error {
 		return j.record(recGone, jsonString(address), false, func() {
 			delete(j.state.Instances, address)
 			j.settle(address)
+			j.finished.add(address)
 		})
 	}
 	if err := checkInstance(result); err != nil {
@@ -177,6 +180,9 @@ func (j *Journal) Done(address string, result *Instance) error {
 	return j.record(recDone, appendInstance(nil, result), len(result.Sensitive) > 0, func() {
 		j.state.Instances[address] = result
 		j.settle(address)
+		if !result.announced() {
+			j.finished.add(address)
+		}
 	})
 }
 
@@ -252,9 +258,9 @@ func (j *Journal) Close(ctx context.Context) (*State, error) {
 	s, e, underway := j.state, j.envelope, j.leftUnderway()
 	j.mu.Unlock()
 	var in *Interrupted
-	if len(underway) > 0 {
+	if len(underway) > 0 || j.stopped {
 		in = &Interrupted{Operation: j.header.Operation, Plan: j.header.Plan, Started: j.header.Started,
-			By: j.header.Who, PID: j.header.PID, Underway: underway}
+			By: j.header.Who, PID: j.header.PID, Done: j.finished.but(j.underway), Underway: underway}
 	}
 	base := &Loaded{envelope: e, stored: j.header.Base}
 	if replaceErr := j.locked.replace(ctx, base, s, in, j.header.ID); replaceErr != nil {
@@ -270,10 +276,18 @@ func (j *Journal) Close(ctx context.Context) (*State, error) {
 	return j.State(), nil
 }
 
+// Stop says that the operation ends before its end, as it was interrupted: the next Load
+// tells of it even if nothing is under way.
+func (j *Journal) Stop() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.stopped = true
+}
+
 // leftUnderway are the addresses that a next operation must still know about.
 func (j *Journal) leftUnderway() []string {
 	left := maps.Clone(j.underway)
-	if j.failed || j.partial || len(left) > 0 {
+	if j.failed || j.partial || j.stopped || len(left) > 0 {
 		maps.Copy(left, j.carried)
 	}
 	return slices.Sorted(maps.Keys(left))

@@ -95,6 +95,31 @@ func load(t testing.TB, s *state.Store) *state.Loaded {
 	return l
 }
 
+// An apply that is interrupted, and ends in order, is told of with what it has done; the
+// next one that comes to its end leaves nothing to tell.
+func TestStoppedApply(t *testing.T) {
+	s := store(t, &statetest.Memory{})
+	run := begin(t, s, "apply").done("node.a", "pod.a").begun("pod.b")
+	run.Stop()
+	run.done("pod.b").end()
+	l := load(t, s)
+	if l.Interrupted == nil || l.Interrupted.Running || len(l.Interrupted.Underway) > 0 {
+		t.Fatalf("%+v", l.Interrupted)
+	}
+	if diff := cmp.Diff([]string{"node.a", "pod.a", "pod.b"}, l.Interrupted.Done); diff != "" {
+		t.Error(diff)
+	}
+	begin(t, s, "apply").done("pod.c").begun("pod.d").end() // what it leaves under way it does not know the end of
+	l = load(t, s)
+	if diff := cmp.Diff([][]string{{"pod.c"}, {"pod.d"}}, [][]string{l.Interrupted.Done, l.Interrupted.Underway}); diff != "" {
+		t.Error(diff)
+	}
+	begin(t, s, "apply").done("pod.d").end()
+	if l = load(t, s); l.Interrupted != nil {
+		t.Errorf("%+v", l.Interrupted)
+	}
+}
+
 // What is finished is told once: a replacement takes two steps, and is written down before.
 func TestInterruptedReplacement(t *testing.T) {
 	s := store(t, &statetest.Memory{})

@@ -73,8 +73,7 @@ type replay struct {
 	keys      *Keyring
 	interrupt Interrupted
 	underway  map[string]bool
-	finished  map[string]int // to its place in the order of finishing
-	order     int
+	finished  finished
 }
 
 // replayJournal returns the state after the journal, with a map of its own.
@@ -83,7 +82,7 @@ func replayJournal(base *State, e *Envelope, j *journalFile, keys *Keyring) (*St
 	s := *base
 	s.Instances = maps.Clone(base.Instances)
 	s.Serial = h.Base + uint64(len(j.records)) + 1 // every record is a write, the header too
-	r := &replay{state: &s, envelope: e, keys: keys, underway: map[string]bool{}, finished: map[string]int{},
+	r := &replay{state: &s, envelope: e, keys: keys, underway: map[string]bool{}, finished: newFinished(),
 		interrupt: Interrupted{Operation: h.Operation, Plan: h.Plan, Started: h.Started, By: h.Who, PID: h.PID}}
 	if h.Encryption != nil {
 		if err := r.setEnvelope(*h.Encryption); err != nil {
@@ -99,8 +98,7 @@ func replayJournal(base *State, e *Envelope, j *journalFile, keys *Keyring) (*St
 		}
 	}
 	r.interrupt.Underway = slices.Sorted(maps.Keys(r.underway))
-	maps.DeleteFunc(r.finished, func(address string, _ int) bool { return r.underway[address] })
-	r.interrupt.Done = slices.SortedFunc(maps.Keys(r.finished), func(a, b string) int { return r.finished[a] - r.finished[b] })
+	r.interrupt.Done = r.finished.but(r.underway)
 	return r.state, r.envelope, &r.interrupt, nil
 }
 
@@ -149,7 +147,7 @@ func (r *replay) apply(rec record, journal string) (err error) {
 			return err
 		}
 		r.state.Instances[i.Address] = i
-		if i.Replace || i.Taking != "" { // what is to be done with it, written down before
+		if i.announced() {
 			delete(r.underway, i.Address)
 			return nil
 		}
@@ -192,9 +190,7 @@ func (r *replay) apply(rec record, journal string) (err error) {
 	return nil
 }
 
-// finish counts an address once, where it finished last: a replacement is two steps.
 func (r *replay) finish(address string) {
 	delete(r.underway, address)
-	r.order++
-	r.finished[address] = r.order
+	r.finished.add(address)
 }

@@ -58,6 +58,9 @@ type Instance struct {
 	Taking string `json:"taking,omitempty"`
 }
 
+// announced reports whether what is to be done with an instance is recorded, and not done yet.
+func (i *Instance) announced() bool { return i.Replace || i.Taking != "" }
+
 // Output is a recorded output value.
 type Output struct {
 	Value     json.RawMessage `json:"value"`

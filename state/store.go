@@ -86,8 +86,8 @@ type Interrupted struct {
 	PID       int       `json:"pid"`
 	// Running: the operation's process lives and holds the lock.
 	Running  bool     `json:"-"`
-	Done     []string `json:"-"`        // addresses finished, in the order of finishing
-	Underway []string `json:"underway"` // addresses begun and not known to be finished, sorted
+	Done     []string `json:"done,omitempty"` // addresses finished, in the order of finishing
+	Underway []string `json:"underway"`       // addresses begun and not known to be finished, sorted
 }
 
 // Load reads the state without a lock. Errors are ErrDamaged, ErrForeign,

@@ -154,6 +154,12 @@ func TestInterrupted(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(p.dir, "stowage.state.json.journal")); err == nil {
 		t.Error("a clean stop leaves a journal")
 	}
+	if plan := p.must("plan").stdout; !strings.Contains(plan, "did not end. This plan continues") || !strings.Contains(plan, "under way: nothing") {
+		t.Errorf("the next plan does not tell of the interrupted apply:\n%s", plan)
+	}
 	p.must("apply", "-auto-approve")
 	p.empty()
+	if plan := p.must("plan").stdout; strings.Contains(plan, "did not end") {
+		t.Errorf("an apply that has ended is told of:\n%s", plan)
+	}
 }
