@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/user"
+	"strings"
 	"time"
 )
 
@@ -185,7 +186,11 @@ func (s *Store) explain(err error) error {
 	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrForeign) || errors.Is(err, ErrNewer) {
 		return fmt.Errorf("the state %s is refused: %w; earlier versions are in %s", s.backend.Location(), err, s.backend.Previous())
 	}
-	return fmt.Errorf("the state %s: %w", s.backend.Location(), err)
+	what := "the state " + s.backend.Location()
+	if strings.HasPrefix(err.Error(), what) {
+		return err // it says so itself
+	}
+	return fmt.Errorf("%s: %w", what, err)
 }
 
 // Location names the state for messages.

@@ -46,7 +46,7 @@ func (b *Backend) look(ctx context.Context) (side, error) {
 	case err != nil && live:
 		return inFile, nil // whoever can change it cannot reach the cluster either
 	case err != nil:
-		return inFile, err
+		return inFile, fmt.Errorf("the state %s cannot be reached: %w", b.location, err)
 	case !serves && !live && file.Snapshot != nil:
 		return inFile, fmt.Errorf("%w: it was moved into the cluster by %s, and no manager serves there any more. If the cluster is lost, put the newest of %s "+
 			"in the place of %s and apply", state.ErrDamaged, mine.By, b.here.Previous(), b.here.Location())
