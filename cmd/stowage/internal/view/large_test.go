@@ -57,6 +57,7 @@ func TestSnippetsOfHopelessFiles(t *testing.T) {
 		"stowage.vars.hcl":  "password \"QXZ7\"\n" + garbage,
 		"main.stowage.hcl":  "secret \"s\" {\n  value: \"QXZ7\"\n}\n" + garbage,
 		"prod.vars.hcl":     "password = \"QXZ7\" + " + strings.Repeat("[", 5000),
+		"long.vars.hcl":     "a b c \"" + strings.Repeat("QXZ7 = ", 2000) + "\" ]",
 		"large.vars.hcl":    "password = \"QXZ7\" + 1e9999999",
 		"large.stowage.hcl": "secret \"s\" { value = \"QXZ7\" + 1e9999999 }",
 	} {

@@ -89,7 +89,7 @@ func (m *masks) arguments(body *hclsyntax.Body, sensitive func(name string) bool
 
 // lines leaves out the values of the lines that may hold secrets, each told by its offset.
 func (m *masks) lines(secret func(at int) bool) {
-	for at := m.from; at < m.to; {
+	for at := bytes.LastIndexByte(m.src[:m.from], '\n') + 1; at < m.to; {
 		end := m.to
 		if n := bytes.IndexByte(m.src[at:end], '\n'); n >= 0 {
 			end = at + n + 1
