@@ -20,7 +20,7 @@ import (
 // as it stands. Snippets leave them out:
 //   - in a configuration the literals in arguments that their schema calls sensitive, and
 //     in the defaults of sensitive variables;
-//   - in a file of values all values: which of its variables are sensitive is not known here.
+//   - in a context and a file of values all values: which of its variables are sensitive is not known here.
 //
 // Where a file breaks the syntax, as in password: "x", what was read of it may be anything.
 // There the tokens of each line tell, too.
@@ -64,6 +64,9 @@ func (m *masks) config(body *hclsyntax.Body, schemas map[string]*schema.Block) {
 		}
 		if block.Type == "variable" && (isSet(block.Body.Attributes["sensitive"]) || isSet(block.Body.Attributes["ephemeral"])) {
 			m.arguments(block.Body, func(name string) bool { return name == "default" }, false)
+		}
+		if block.Type == "context" {
+			m.arguments(block.Body, func(name string) bool { return name == "variables" }, false)
 		}
 	}
 }

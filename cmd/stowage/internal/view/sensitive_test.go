@@ -148,6 +148,7 @@ func TestSnippetsHideSensitiveLiterals(t *testing.T) {
 		"secret.stowage.hcl":  "secret \"db\" {\n  value = \"" + plant + "\" + 1\n}\n",
 		"heredoc.stowage.hcl": "secret \"db\" {\n  value = <<EOT\n" + plant + "\nEOT\n}\n",
 		"var.stowage.hcl":     "variable \"p\" {\n  sensitive = true\n  default = [\"" + plant + "\"]\n}\n",
+		"context.stowage.hcl": "context \"p\" {\n  variables = { password = \"" + plant + "\" }\n}\n",
 		"stowage.vars.hcl":    "password = \"" + plant + "\"\n",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -173,7 +174,7 @@ func TestSnippetsOfBrokenFilesHideSensitiveLiterals(t *testing.T) {
 		"stowage.vars.hcl": "# values\npassword = \"QXZ7\"\nlist = [\"QXZ7\", 1, \"QXZ7\"]\nobject = { a = \"QXZ7\", b = { c = \"a${\"QXZ7\"}b\" } }\ntext = <<E\nQXZ7 QXZ7\nE\n",
 		"main.stowage.hcl": "output \"o\" { value = 1 }\nvariable \"p\" {\n  default   = \"QXZ7\"\n  sensitive = true\n  type = string\n}\n" +
 			"secret \"db\" {\n  value = \"QXZ7\"\n  lifecycle { prevent_destroy = true }\n}\nsecret \"list\" { value = [\"QXZ7\", upper(\"QXZ7\")] }\nsecret \"text\" {\n  value = <<-E\n    QXZ7 QXZ7\n\n  E\n}\n" +
-			"pod \"web\" {\n  image = \"i\"\n}\nvariable \"e\" {\n  default   = \"QXZ7\"\n  ephemeral = true\n}\n",
+			"pod \"web\" {\n  image = \"i\"\n}\ncontext \"prod\" {\n  variables = { a = \"QXZ7\" }\n}\nvariable \"e\" {\n  default   = \"QXZ7\"\n  ephemeral = true\n}\n",
 	} {
 		for at := range len(src) + 1 {
 			if at > 3 && strings.Contains(src[at-3:min(at+4, len(src))], planted) || strings.Contains(src[max(0, at-3):min(at+3, len(src))], planted) {
