@@ -250,11 +250,23 @@ func (c *Call) argument(f *frame, v *Variable, arg *expression) (cty.Value, hcl.
 	if problem == "" {
 		return value, diags
 	}
+	var extra any
 	if v.secret() || isConcealed(raw) {
 		problem = "it does not fit the type " + strings.TrimPrefix(article(v.Type), "a ")
+		extra = secretSubject{}
 	}
 	return cty.UnknownVal(v.Type), append(diags, &hcl.Diagnostic{
-		Severity: hcl.DiagError, Summary: "Invalid value for a variable", Subject: arg.Range().Ptr(), Expression: arg.Expression, EvalContext: f.ctx,
+		Severity: hcl.DiagError, Summary: "Invalid value for a variable", Subject: arg.Range().Ptr(), Expression: arg.Expression, EvalContext: f.ctx, Extra: extra,
 		Detail: fmt.Sprintf("The argument %s of module %q is not valid: %s. The variable is declared at %s.", v.Name, c.Name, problem, place(v.Range)),
 	})
+}
+
+// secretSubject is the Extra of a diagnostic; see HasSecretSubject.
+type secretSubject struct{}
+
+// HasSecretSubject reports whether what a diagnostic points to is the value of something
+// sensitive: what stands there is not to be shown.
+func HasSecretSubject(d *hcl.Diagnostic) bool {
+	_, is := d.Extra.(secretSubject)
+	return is
 }

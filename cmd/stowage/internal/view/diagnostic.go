@@ -145,7 +145,7 @@ func (v View) snippet(d *hcl.Diagnostic, files map[string]*hcl.File) string {
 	}
 	b.WriteString(":\n")
 	if file != nil {
-		b.WriteString(v.source(rng, file))
+		b.WriteString(v.source(rng, file, lang.HasSecretSubject(d)))
 	}
 	for _, s := range inScope(d) {
 		b.WriteString("    " + s + "\n")
@@ -170,8 +170,8 @@ func fileOf(name string, files map[string]*hcl.File) *hcl.File {
 const maxSource = 6
 
 // source shows the lines of a range, what is meant underlined, or marked by carets where the terminal cannot.
-// It looks at these lines only, whatever the size of the file.
-func (v View) source(rng hcl.Range, file *hcl.File) string {
+// It looks at these lines only, whatever the size of the file. The literals of a secret range are left out.
+func (v View) source(rng hcl.Range, file *hcl.File, secret bool) string {
 	var b strings.Builder
 	number, last := rng.Start.Line, max(rng.Start.Line, rng.End.Line)
 	start := clamp(rng.Start.Byte, len(file.Bytes))
@@ -195,7 +195,7 @@ func (v View) source(rng hcl.Range, file *hcl.File) string {
 		if first && to <= from {
 			to = min(from+1, len(text))
 		}
-		before, middle, after := v.parts(text, start, from, to, file, rng.Filename)
+		before, middle, after := v.parts(text, start, from, to, file, rng, secret)
 		start += len(line)
 		label := fmt.Sprintf("%4d: ", number)
 		if v.Color {
@@ -212,13 +212,13 @@ func (v View) source(rng hcl.Range, file *hcl.File) string {
 
 // parts are what is shown of a line before, within and after [from, to). start is the
 // line's offset in its file.
-func (v View) parts(text string, start, from, to int, file *hcl.File, name string) (before, middle, after string) {
+func (v View) parts(text string, start, from, to int, file *hcl.File, rng hcl.Range, secret bool) (before, middle, after string) {
 	const enough = 20 * maxPart // sensitive values are left out of it yet
 	low, high, shown := max(0, from-enough), min(len(text), to+enough), to
 	if to-from > enough {
 		high, shown = from+enough, from+enough
 	}
-	masks := literals(file, v.Schemas, name, start+low, start+high)
+	masks := literals(file, v.Schemas, rng, secret, start+low, start+high)
 	before, middle, after = maskLine(text[low:high], start+low, from-low, shown-low, masks)
 	before, middle, after = end(before), begin(middle), begin(after)
 	if low > 0 && !strings.HasPrefix(before, "…") {

@@ -27,7 +27,7 @@ func TestSnippetsOfLargeFiles(t *testing.T) {
 	at := strings.Index(src, "wrong")
 	line := strings.Count(src[:at], "\n") + 1
 	rng := hcl.Range{Filename: "large.stowage.hcl", Start: hcl.Pos{Line: line, Column: 1, Byte: at}, End: hcl.Pos{Line: line, Column: 6, Byte: at + 5}}
-	got := View{}.source(rng, file)
+	got := View{}.source(rng, file, false)
 	want := fmt.Sprintf("%4d:   default   = [\"(sensitive value)\", wrong, \"(sensitive value)\", \"(sensitive value)…\n%s^^^^^\n", line, strings.Repeat(" ", len(fmt.Sprint(line))+2+len(`  default   = ["(sensitive value)", `)))
 	if strings.Contains(got, secret) || len(got) > 2000 {
 		t.Fatalf("%d bytes:\n%.2000s", len(got), got)
@@ -44,7 +44,7 @@ func TestSnippetsOfLargeFiles(t *testing.T) {
 	}
 	at = strings.Index(src, "!")
 	rng = hcl.Range{Filename: "one.stowage.hcl", Start: hcl.Pos{Line: 1, Byte: at}, End: hcl.Pos{Line: 1, Byte: at + 1}}
-	got = View{}.source(rng, file)
+	got = View{}.source(rng, file, false)
 	if !strings.HasPrefix(got, "   1: …y") || !strings.Contains(got, "y ! z") || len(got) > 2000 {
 		t.Errorf("%.2000s", got)
 	}

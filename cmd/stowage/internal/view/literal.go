@@ -20,16 +20,20 @@ import (
 // as it stands. Snippets leave them out:
 //   - in a configuration the literals in arguments that their schema calls sensitive, and
 //     in the defaults of sensitive variables;
-//   - in a context and a file of values all values: which of its variables are sensitive is not known here.
+//   - in what the error is about, if that is the value of something sensitive;
+//   - in a file of values all values: which of its variables are sensitive is not known here.
 //
 // Where a file breaks the syntax, as in password: "x", what was read of it may be anything.
 // There the tokens of each line tell, too.
-func literals(file *hcl.File, schemas map[string]*schema.Block, name string, from, to int) []hcl.Range {
-	body := lang.Syntax(file)
+func literals(file *hcl.File, schemas map[string]*schema.Block, subject hcl.Range, secret bool, from, to int) []hcl.Range {
+	body, name := lang.Syntax(file), subject.Filename
 	if body == nil || name == "<console>" { // who reads this has typed it
 		return nil
 	}
 	m := masks{src: file.Bytes, from: from, to: to}
+	if secret {
+		m.tokens(subject.Start.Byte, subject.End.Byte, false)
+	}
 	if strings.HasSuffix(name, lang.Suffix) || strings.HasSuffix(name, testfile.Suffix) || name == "<stdin>" {
 		m.config(body, schemas)
 		if lang.Broken(file) {
@@ -64,9 +68,6 @@ func (m *masks) config(body *hclsyntax.Body, schemas map[string]*schema.Block) {
 		}
 		if block.Type == "variable" && (isSet(block.Body.Attributes["sensitive"]) || isSet(block.Body.Attributes["ephemeral"])) {
 			m.arguments(block.Body, func(name string) bool { return name == "default" }, false)
-		}
-		if block.Type == "context" {
-			m.arguments(block.Body, func(name string) bool { return name == "variables" }, false)
 		}
 	}
 }

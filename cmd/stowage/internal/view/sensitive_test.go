@@ -148,7 +148,6 @@ func TestSnippetsHideSensitiveLiterals(t *testing.T) {
 		"secret.stowage.hcl":  "secret \"db\" {\n  value = \"" + plant + "\" + 1\n}\n",
 		"heredoc.stowage.hcl": "secret \"db\" {\n  value = <<EOT\n" + plant + "\nEOT\n}\n",
 		"var.stowage.hcl":     "variable \"p\" {\n  sensitive = true\n  default = [\"" + plant + "\"]\n}\n",
-		"context.stowage.hcl": "context \"p\" {\n  variables = { password = \"" + plant + "\" }\n}\n",
 		"stowage.vars.hcl":    "password = \"" + plant + "\"\n",
 	} {
 		t.Run(name, func(t *testing.T) {
