@@ -53,7 +53,7 @@ func parse(src []byte, filename string) (*hcl.File, hcl.Diagnostics) {
 	f, diags := hclsyntax.ParseConfig(src, filename, hcl.InitialPos)
 	bound(f)
 	if diags.HasErrors() {
-		f.Nav = brokenNav{f.Nav, strings.HasSuffix(filename, Suffix)}
+		f.Nav = brokenNav{f.Nav, strings.HasSuffix(filename, Suffix) || strings.HasSuffix(filename, ".test.hcl")}
 	}
 	return f, fewer(diags, filename)
 }

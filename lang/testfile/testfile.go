@@ -12,8 +12,6 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/stowage-iac/stowage/lang"
-	"github.com/stowage-iac/stowage/lang/nesting"
-	"github.com/stowage-iac/stowage/lang/numbers"
 )
 
 // Suffix of test files.
@@ -77,18 +75,11 @@ var hostArguments = []string{"arch", "cpus", "disk", "memory"}
 // be understood and must not be run.
 func Parse(src []byte, path string) (*File, *hcl.File, hcl.Diagnostics) {
 	f := &File{Path: path, Variables: map[string]*hclsyntax.Attribute{}}
-	if d := nesting.InConfig(src, path); d != nil {
-		return f, &hcl.File{Body: &hclsyntax.Body{}, Bytes: src}, hcl.Diagnostics{d}
-	}
-	if d := numbers.InConfig(src, path); d != nil {
-		return f, &hcl.File{Body: &hclsyntax.Body{}, Bytes: src}, hcl.Diagnostics{d}
-	}
-	file, diags := hclsyntax.ParseConfig(src, path, hcl.InitialPos)
-	body, ok := file.Body.(*hclsyntax.Body)
-	if diags.HasErrors() || !ok {
+	file, diags := lang.Parse(src, path)
+	body := lang.Syntax(file)
+	if diags.HasErrors() || body == nil {
 		return f, file, diags
 	}
-	numbers.Bound(body)
 	r := &reader{}
 	r.file(f, body)
 	return f, file, append(diags, r.diags...)

@@ -103,3 +103,13 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Ten megabytes of something else are refused at once, as they are in a configuration.
+func TestHopeless(t *testing.T) {
+	for line, want := range map[string]string{"a b c\n": "Invalid block definition", "/*\n": "Unclosed comment", "!\n": "Argument or block definition required"} {
+		src := strings.Repeat(line, (10<<20)/len(line))
+		if _, _, diags := testfile.Parse([]byte(src), "large.test.hcl"); !diags.HasErrors() || len(diags) > 100 || !strings.Contains(diags.Error(), want) {
+			t.Errorf("%q: %d errors, %.200s", line, len(diags), diags.Error())
+		}
+	}
+}

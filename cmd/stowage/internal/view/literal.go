@@ -126,7 +126,7 @@ func (m *masks) nearSecret(at int, schemas map[string]*schema.Block) bool {
 var (
 	beginsBlock = regexp.MustCompile(`(?m)^[^\s#/})\]][^\s{]*`)
 	// harmless are the blocks that are no resources and have no sensitive arguments.
-	harmless = []string{"check", "import", "locals", "module", "moved", "output", "removed"}
+	harmless = []string{"check", "data", "host", "import", "locals", "module", "moved", "output", "removed", "run"}
 )
 
 // hasSensitive reports whether a block has sensitive arguments.
